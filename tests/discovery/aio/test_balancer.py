@@ -13,6 +13,7 @@ from discovery.balancing.instance_stats import InstanceStats, StatsTable
 from discovery.registry.instance import Instance, Resolution
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.probe_service import (
+    LONG_S,
     NOT_SERVING,
     SERVING,
     Open,
@@ -266,7 +267,7 @@ async def test_closing_cancels_calls_to_removed_instances(start: Start, open_to:
     channel = open_to(server)
     await ready(channel, 1)
     server.gate.clear()
-    waiting = asyncio.ensure_future(channel.unary_unary(path("Post"))(b"x"))
+    waiting = asyncio.ensure_future(channel.unary_unary(path("Post"))(b"x", timeout=LONG_S))
     await server.wait_for_calls(1)
     remove(channel, server)
 

@@ -25,6 +25,8 @@ from discovery.registry.instance import Instance
 SERVICE = "discovery.probe.v1.Probe"
 # A test whose call never comes fails instead of waiting for ever.
 _WAIT_S = 60.0
+# The timeout of a call whose cancellation is waited for: it never ends by its deadline meanwhile.
+LONG_S = 10 * _WAIT_S
 
 # Safe to send twice: Get, Put, Watch. Not: Post, and the client streams.
 _METHODS: dict[str, tuple[bool, bool, "MethodOptions.IdempotencyLevel.ValueType"]] = {
@@ -96,7 +98,8 @@ class Probe:
     script: deque[Refusal] = field(default_factory=deque)
     # Answers wait until this is set.
     gate: asyncio.Event = field(default_factory=asyncio.Event)
-    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    # One permit for each call that was cancelled before its gate opened.
+    cancellations: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     server: grpc.aio.Server | None = None
     health: health_aio.HealthServicer | None = None
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -123,8 +126,12 @@ class Probe:
             await self.changed.wait_for(lambda: len(self.seen) >= number)
 
     async def was_cancelled(self) -> None:
-        """Return once a call was cancelled; 5 s is less than any deadline in these tests."""
-        await asyncio.wait_for(self.cancelled.wait(), 5.0)
+        """Return once a call was cancelled, each time one more.
+
+        A deadline cancels a call, too, so the deadlines of these tests are longer than the wait.
+        """
+        async with asyncio.timeout(_WAIT_S):
+            await self.cancellations.acquire()
 
     async def stop(self, grace_s: float | None = None) -> None:
         """Stop serving; without a grace period, calls in flight are cancelled."""
@@ -147,7 +154,7 @@ class Probe:
         try:
             await self.gate.wait()
         except asyncio.CancelledError:
-            self.cancelled.set()
+            self.cancellations.release()
             raise
         if self.script:
             refusal = self.script.popleft()

@@ -13,7 +13,15 @@ import discovery
 from discovery.errors import LocalRefusalError, RefusalReason
 from discovery.rules.bulkhead import Bulkhead
 from tests.support.clock.manual_clock import ManualClock
-from tests.support.discovery.probe_service import Open, Probe, Refusal, Start, path, ready
+from tests.support.discovery.probe_service import (
+    LONG_S,
+    Open,
+    Probe,
+    Refusal,
+    Start,
+    path,
+    ready,
+)
 
 
 async def full(
@@ -231,7 +239,8 @@ async def test_a_collected_call_gives_its_slot_back(start: Start, open_to: Open)
     server, channel, _, first = await full(start, open_to)
     first.cancel()
     await asyncio.wait([first])
-    dropped = channel.unary_unary(path("Get"))(b"1")
+    await server.was_cancelled()
+    dropped = channel.unary_unary(path("Get"))(b"1", timeout=LONG_S)
     await server.wait_for_calls(2)
     assert bulkhead(channel).in_flight == 1
 

@@ -14,7 +14,7 @@ from discovery.rules import attempt_number
 from tests.discovery.blocking.conftest import OpenBlocking, StartInBackground
 from tests.support.discovery.blocking.background_loop import Background
 from tests.support.discovery.blocking.manual_readiness import AdjustableClock, ready, subchannel_of
-from tests.support.discovery.probe_service import Probe, Refusal, path
+from tests.support.discovery.probe_service import LONG_S, Probe, Refusal, path
 
 CONFIG = {
     # With pick_first it is known which instance gets the first attempt.
@@ -36,7 +36,7 @@ class HedgedInstances:
 
     def call(self, method: str = "Get") -> "Future[bytes]":
         """A call whose first attempt doesn't end before the gate opens."""
-        return self.threads.submit(self.channel.unary_unary(path(method)), b"x", timeout=60)
+        return self.threads.submit(self.channel.unary_unary(path(method)), b"x", timeout=LONG_S)
 
     def open_gate(self) -> None:
         """Let the first instance answer."""
@@ -81,7 +81,7 @@ def test_the_first_ok_wins_and_the_loser_is_cancelled(
     """A second attempt with its number goes to another instance; the trailers are the winner's."""
     made = hedged_instances(start, open_to, background)
 
-    answer, call = made.channel.unary_unary(path("Get")).with_call(b"x", timeout=60)
+    answer, call = made.channel.unary_unary(path("Get")).with_call(b"x", timeout=LONG_S)
 
     assert answer == f"{made.other.name}:x".encode()
     assert ("served-by", made.other.name) in tuple(call.trailing_metadata())
@@ -197,7 +197,7 @@ def test_cancelling_a_future_cancels_both(
     made = hedged_instances(start, open_to, background)
     background.loop.call_soon_threadsafe(made.other.gate.clear)
 
-    future = made.channel.unary_unary(path("Get")).future(b"x", timeout=60)
+    future = made.channel.unary_unary(path("Get")).future(b"x", timeout=LONG_S)
     made.seen(made.other, 1)
     assert future.cancel()
 
@@ -219,7 +219,7 @@ def test_a_stream_of_responses_is_not_hedged(
     background.loop.call_soon_threadsafe(made.slow.gate.clear)
     made.slow.seen.clear()
 
-    reading = made.threads.submit(lambda: list(watch(b"x", timeout=60)))
+    reading = made.threads.submit(lambda: list(watch(b"x", timeout=LONG_S)))
     made.seen(made.slow, 1)
     made.open_gate()
 
