@@ -59,6 +59,7 @@ async def open_suite(
     rng: random.Random,
     environment: Mapping[str, str] | None = None,
     keep: bool = False,
+    instances: int = INSTANCES,
 ) -> AsyncIterator[MeasuredSuite]:
     """The suite with the items of the demand, without the notification service. Raises StartError.
 
@@ -67,7 +68,7 @@ async def open_suite(
     """
     async with cluster.running(
         folder,
-        instances=INSTANCES,
+        instances=instances,
         clock=clock,
         rng=rng,
         environment=environment,

@@ -14,7 +14,7 @@ from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 import discovery
 from discovery.clock import Clock
 from scripts.benchmarks.shared.demand import Demand
-from scripts.benchmarks.shared.measured_suite import MeasuredSuite, open_suite
+from scripts.benchmarks.shared.measured_suite import INSTANCES, MeasuredSuite, open_suite
 from scripts.benchmarks.stored.order_copies import copy_orders
 from scripts.suite.cluster import START_TIMEOUT_S, Cluster
 from scripts.suite.idle import summary_is_current, wait_until
@@ -32,10 +32,11 @@ MADE_FROM = (
 
 @dataclass(frozen=True, slots=True)
 class SuiteKind:
-    """The database of a suite, and how many orders it holds before it is measured."""
+    """The database of a suite, its instances of each service, and how many orders it holds."""
 
     postgres: bool
     stored: int = 0
+    instances: int = INSTANCES
 
     @property
     def database(self) -> str:
@@ -56,7 +57,13 @@ async def open_prefilled_suite(
     stamp = folder / "data" / "stored"
     keep = kind.stored > 0 and stamps.is_fresh(stamp, key)
     async with open_suite(
-        folder, demand, postgres=kind.postgres, clock=clock, rng=rng, keep=keep
+        folder,
+        demand,
+        postgres=kind.postgres,
+        clock=clock,
+        rng=rng,
+        keep=keep,
+        instances=kind.instances,
     ) as suite:
         if kind.stored and not keep:
             await _store_orders(suite, kind.stored, demand, rng)

@@ -45,7 +45,7 @@ def small_demand() -> Demand:
 
 
 def opened(folder: Path, *, postgres: bool) -> AbstractAsyncContextManager[MeasuredSuite]:
-    kind = SuiteKind(postgres, WANTED)
+    kind = SuiteKind(postgres, WANTED, instances=1)
     return open_prefilled_suite(
         folder, small_demand(), kind, clock=SystemClock(), rng=random.Random(1)
     )
