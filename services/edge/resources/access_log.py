@@ -5,7 +5,7 @@ from envoy.config.core.v3 import substitution_format_string_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.access_loggers.stream.v3 import stream_pb2
 
-from services.edge.resources.headers import present
+from services.edge.resources.headers import absent, present
 from services.edge.resources.names import PROTOCOL_HEADER, VERB_HEADER
 from services.edge.resources.packing import packed
 
@@ -44,10 +44,10 @@ _TRANSLATED = {
 
 def access_log() -> list[accesslog_pb2.AccessLog]:
     """Return the configuration: one of two formats for each request."""
-    translated = present(PROTOCOL_HEADER)
-    as_sent = present(PROTOCOL_HEADER)
-    as_sent.invert_match = True
-    return [_lines(_AS_SENT, as_sent), _lines(_TRANSLATED, translated)]
+    return [
+        _lines(_AS_SENT, absent(PROTOCOL_HEADER)),
+        _lines(_TRANSLATED, present(PROTOCOL_HEADER)),
+    ]
 
 
 def _lines(

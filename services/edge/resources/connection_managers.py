@@ -10,7 +10,7 @@ from services.edge.contract.contract import Contract
 from services.edge.resources.access_log import access_log
 from services.edge.resources.filters.chain import inner_filters, outer_filters
 from services.edge.resources.filters.header_rules import before_routing
-from services.edge.resources.local_replies import inner_replies, outer_replies
+from services.edge.resources.local_replies import local_replies
 from services.edge.resources.names import PUBLIC_ROUTES, TRANSLATED_ROUTES
 from services.edge.resources.packing import seconds
 from services.edge.settings import EdgeSettings
@@ -35,7 +35,7 @@ def outer_manager(
         http_filters=outer_filters(contract, settings, with_tokens=with_tokens),
         early_header_mutation_extensions=[before_routing()],
         access_log=access_log() if settings.access_log else [],
-        local_reply_config=outer_replies(),
+        local_reply_config=local_replies(),
         common_http_protocol_options=_common_options(settings),
         http2_protocol_options=_http2_options(),
         max_request_headers_kb=UInt32Value(value=settings.max_headers_kib),
@@ -64,7 +64,7 @@ def inner_manager(contract: Contract, settings: EdgeSettings) -> manager_pb2.Htt
         codec_type=_Manager.HTTP2,
         rds=_routes(TRANSLATED_ROUTES),
         http_filters=inner_filters(contract, settings),
-        local_reply_config=inner_replies(),
+        local_reply_config=local_replies(),
         max_request_headers_kb=UInt32Value(value=settings.max_headers_kib + 8),
         stream_idle_timeout=seconds(settings.stream_idle_s),
         server_header_transformation=_Manager.PASS_THROUGH,

@@ -54,6 +54,11 @@ def present(name: str) -> route_components_pb2.HeaderMatcher:
     return route_components_pb2.HeaderMatcher(name=name, present_match=True)
 
 
+def absent(name: str) -> route_components_pb2.HeaderMatcher:
+    """Match requests without the header."""
+    return route_components_pb2.HeaderMatcher(name=name, present_match=False)
+
+
 def overwritten(name: str, value: str) -> base_pb2.HeaderValueOption:
     """Set a header, whether it is there or not."""
     return base_pb2.HeaderValueOption(

@@ -15,6 +15,7 @@ from google.protobuf.wrappers_pb2 import UInt32Value
 
 from services.edge.resources.headers import (
     GRPC_WEB_TYPE,
+    absent,
     containing,
     content_type,
     exactly,
@@ -22,7 +23,7 @@ from services.edge.resources.headers import (
     overwritten,
     present,
 )
-from services.edge.resources.names import CONNECT, GRPC_WEB, PROTOCOL_HEADER, REST
+from services.edge.resources.names import CONNECT, GRPC_WEB, PROTOCOL_HEADER
 from services.edge.resources.own_errors import OWN_ERRORS, OwnError
 from services.edge.resources.packing import packed
 
@@ -33,61 +34,62 @@ _TRAILERS = 0x80
 _ENVOYS_TEXT = ": %LOCAL_REPLY_BODY%"
 
 
-def outer_replies() -> manager_pb2.LocalReplyConfig:
-    """Return the mappers of the outer stage. Of those that match a reply, the first one counts.
+def local_replies() -> manager_pb2.LocalReplyConfig:
+    """Return the mappers of both stages. Of those that match a reply, the first one counts.
 
     A request that has a route tells its protocol in a header; any other is still as it was sent.
     """
     return manager_pb2.LocalReplyConfig(
-        mappers=[mapper for error in OWN_ERRORS for mapper in _outer(error)]
+        mappers=[mapper for error in OWN_ERRORS for mapper in _mappers(error)]
     )
 
 
-def inner_replies() -> manager_pb2.LocalReplyConfig:
-    """Return the mappers of the inner stage: what it gets tells its protocol in a header."""
-    return manager_pb2.LocalReplyConfig(
-        mappers=[mapper for error in OWN_ERRORS for mapper in _by_protocol(error)]
-    )
-
-
-def _outer(error: OwnError) -> Iterator[manager_pb2.ResponseMapper]:
-    yield from _by_protocol(error)
-    yield _mapper(error, grpc_content_type(), headers=_grpc_headers(error), text=True)
-    yield _grpc_web(error, content_type(prefix=GRPC_WEB_TYPE))
-    for connect in (present("connect-protocol-version"), containing(":path", "connect=v1")):
-        yield _mapper(error, connect, body=_connect_body(error))
+def _mappers(error: OwnError) -> Iterator[manager_pb2.ResponseMapper]:
+    """One for each protocol; that of REST is also for everybody whose protocol isn't known."""
+    yield _mapper(error, _by_grpc(), headers=_grpc_headers(error), text=True)
+    yield _grpc_web(error)
+    yield _mapper(error, _by_connect(), body=_connect_body(error))
     yield _mapper(error, None, body=_rest_body(error))
 
 
-def _by_protocol(error: OwnError) -> Iterator[manager_pb2.ResponseMapper]:
-    yield _grpc_web(error, exactly(PROTOCOL_HEADER, GRPC_WEB))
-    yield _mapper(error, exactly(PROTOCOL_HEADER, CONNECT), body=_connect_body(error))
-    yield _mapper(error, exactly(PROTOCOL_HEADER, REST), body=_rest_body(error))
+def _by_grpc() -> accesslog_pb2.AccessLogFilter:
+    return _all_of(_with(grpc_content_type()), _with(absent(PROTOCOL_HEADER)))
 
 
-def _grpc_web(
-    error: OwnError, caller: route_components_pb2.HeaderMatcher
-) -> manager_pb2.ResponseMapper:
+def _by_grpc_web() -> accesslog_pb2.AccessLogFilter:
+    return _any_of(exactly(PROTOCOL_HEADER, GRPC_WEB), content_type(prefix=GRPC_WEB_TYPE))
+
+
+def _by_connect() -> accesslog_pb2.AccessLogFilter:
+    return _any_of(
+        exactly(PROTOCOL_HEADER, CONNECT),
+        present("connect-protocol-version"),
+        containing(":path", "connect=v1"),
+    )
+
+
+def _grpc_web(error: OwnError) -> manager_pb2.ResponseMapper:
     """An answer without messages: its only frame holds the trailers."""
     trailers = {**_grpc_headers(error), "grpc-message": error.message}
     block = "".join(f"{name}: {value}\r\n" for name, value in trailers.items()).encode()
-    mapper = _mapper(error, caller, headers={"content-type": f"{GRPC_WEB_TYPE}+proto"}, status=_OK)
+    headers = {"content-type": f"{GRPC_WEB_TYPE}+proto"}
+    mapper = _mapper(error, _by_grpc_web(), headers=headers, status=_OK)
     mapper.body.inline_bytes = struct.pack(">BI", _TRAILERS, len(block)) + block
     return mapper
 
 
 def _mapper(
     error: OwnError,
-    protocol: route_components_pb2.HeaderMatcher | None,
+    callers: accesslog_pb2.AccessLogFilter | None,
     *,
     headers: dict[str, str] | None = None,
     body: dict[str, object] | None = None,
     status: int | None = None,
     text: bool = False,
 ) -> manager_pb2.ResponseMapper:
-    """One mapper; without `protocol` it is for every caller whom no earlier one matched."""
+    """One mapper; without `callers` it is for everybody whom no earlier one matched."""
     mapper = manager_pb2.ResponseMapper(
-        filter=_matching(error, protocol),
+        filter=_matching(error, callers),
         headers_to_add=[overwritten(name, value) for name, value in (headers or {}).items()],
     )
     if sent := status or error.sent_status:
@@ -136,17 +138,27 @@ def _message(error: OwnError) -> str:
 
 
 def _matching(
-    error: OwnError, protocol: route_components_pb2.HeaderMatcher | None
+    error: OwnError, callers: accesslog_pb2.AccessLogFilter | None
 ) -> accesslog_pb2.AccessLogFilter:
     filters = [_status_is(error.http_status)]
     if error.cause:
         filters.append(_cause_has(error.cause))
-    if protocol is not None:
-        header = accesslog_pb2.HeaderFilter(header=protocol)
-        filters.append(accesslog_pb2.AccessLogFilter(header_filter=header))
-    if len(filters) == 1:
-        return filters[0]
+    if callers is not None:
+        filters.append(callers)
+    return _all_of(*filters) if len(filters) > 1 else filters[0]
+
+
+def _all_of(*filters: accesslog_pb2.AccessLogFilter) -> accesslog_pb2.AccessLogFilter:
     return accesslog_pb2.AccessLogFilter(and_filter=accesslog_pb2.AndFilter(filters=filters))
+
+
+def _any_of(*headers: route_components_pb2.HeaderMatcher) -> accesslog_pb2.AccessLogFilter:
+    filters = map(_with, headers)
+    return accesslog_pb2.AccessLogFilter(or_filter=accesslog_pb2.OrFilter(filters=filters))
+
+
+def _with(header: route_components_pb2.HeaderMatcher) -> accesslog_pb2.AccessLogFilter:
+    return accesslog_pb2.AccessLogFilter(header_filter=accesslog_pb2.HeaderFilter(header=header))
 
 
 def _cause_has(text: str) -> accesslog_pb2.AccessLogFilter:

@@ -47,6 +47,8 @@ _NO_PREFIXES_FROM_OUTSIDE = ("tradepost-", "x-envoy-")
 # Metadata that only a gRPC client writes correctly; a server fails a call whose values it can't
 # read, and that would be a fault of ours to callers of other protocols.
 _ONLY_OF_GRPC = ".*-bin|grpc-.*encoding.*"
+# The router is told not to send this, but what asks for the cache is not.
+_SERVICE_TIME = "x-envoy-upstream-service-time"
 # Answers in JSON say the same by their HTTP status and their body.
 _ONLY_FOR_GRPC = ("grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-accept-encoding")
 
@@ -75,7 +77,7 @@ def header_rules() -> http_connection_manager_pb2.HttpFilter:
             ),
             _set(_INNER_CORRELATION, _CORRELATION_VALUE),
         ],
-        response_mutations=[_set(_CORRELATION, _CORRELATION_VALUE)],
+        response_mutations=[_set(_CORRELATION, _CORRELATION_VALUE), _removed(_SERVICE_TIME)],
     )
     return _filter(mutations)
 
