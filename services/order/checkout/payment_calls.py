@@ -21,7 +21,6 @@ from tradepost.payment.v1.payment_pb2 import (
 )
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceAsyncStub
 
-from services.chassis.domain.money import Money
 from services.chassis.request.enum_numbers import UnknownEnumValueError, name_of
 from services.chassis.request.wire_values import (
     from_money,
@@ -38,9 +37,15 @@ from services.chassis.saga.model import (
     failure_reason,
     step_id,
 )
+from services.order.checkout.refund_answers import (
+    is_refunded,
+    paid_for_before,
+    without_price,
+    without_refund,
+)
 from services.order.domain import commands
 from services.order.domain.events import Refusal, RefusalReason
-from services.order.domain.state import Order, OrderReturn
+from services.order.domain.state import Order
 from services.order.domain.steps import AUTHORIZE, PAYMENT, REFUND_RETURN, VOID
 
 _REASON_PREFIX = "PAYMENT_REFUSAL_REASON_"
@@ -159,12 +164,12 @@ class PaymentCalls:
         try:
             response = await self._stub.RefundPayment(request, timeout=call.timeout_s)
         except grpc.aio.AioRpcError as error:
-            return _without_refund(await self._in_conflict(error, {_NOTHING_LEFT}, order, call))
+            return without_refund(await self._in_conflict(error, {_NOTHING_LEFT}, order, call))
         payment, state = response.payment, response.refund.state
         if state == RefundState.REFUND_STATE_PENDING:
             return Pending(name_of(RefundState.DESCRIPTOR, state))
-        if state == RefundState.REFUND_STATE_SUCCEEDED or _is_refunded(payment):
-            return _without_refund(payment)
+        if state == RefundState.REFUND_STATE_SUCCEEDED or is_refunded(payment):
+            return without_refund(payment)
         # Raises for a state that this version does not know: it is no failure.
         name_of(RefundState.DESCRIPTOR, state)
         return commands.RefundFailed()
@@ -185,13 +190,13 @@ class PaymentCalls:
             response = await self._stub.RefundPayment(request, timeout=call.timeout_s)
         except grpc.aio.AioRpcError as error:
             payment = await self._in_conflict(error, {_NOTHING_LEFT}, order, call)
-            return _without_price(payment, current)
+            return without_price(payment, current)
         refund = response.refund
         if refund.state == RefundState.REFUND_STATE_SUCCEEDED:
             amount = from_money(refund.amount)
             return commands.ReturnRefunded(current.return_id, refund.refund_id, amount)
         if refund.state == RefundState.REFUND_STATE_FAILED:
-            return commands.RefundFailed()
+            return paid_for_before(response.payment, order, current) or commands.RefundFailed()
         return Pending(name_of(RefundState.DESCRIPTOR, refund.state))
 
     async def _in_conflict(
@@ -216,38 +221,6 @@ class PaymentCalls:
 def _authorize_id(order: Order) -> str:
     """Return the request id under which the order's payment was authorized."""
     return step_id(order.order_id, AUTHORIZE, order.attempt_of(AUTHORIZE))
-
-
-def _is_refunded(payment: Payment) -> bool:
-    return payment.refunded_amount == payment.captured_amount
-
-
-def _without_refund(
-    payment: Payment,
-) -> commands.Refunded | commands.RefundIncomplete | Pending:
-    """Return what a payment shows for which no refund of the order is pending."""
-    if _is_refunded(payment):
-        return commands.Refunded(from_money(payment.refunded_amount))
-    if payment.refund_pending_amount.minor_units:
-        return Pending("ANOTHER_REFUND_PENDING")
-    return commands.RefundIncomplete()
-
-
-def _without_price(
-    payment: Payment, current: OrderReturn
-) -> commands.ReturnRefunded | commands.LessRefundable | Pending:
-    """Return what a payment shows of which less is left than the price of a return.
-
-    Only a pending refund that fails could add to what is left.
-    """
-    captured = from_money(payment.captured_amount)
-    left_minor = captured.minor_units - payment.refunded_amount.minor_units
-    if payment.refund_pending_amount.minor_units or left_minor >= current.amount.minor_units:
-        return Pending("ANOTHER_REFUND_PENDING")
-    left = Money(captured.currency_code, left_minor)
-    if left_minor == 0:
-        return commands.ReturnRefunded(current.return_id, "", left)
-    return commands.LessRefundable(current.return_id, left)
 
 
 def _open(step: str, payment: Payment) -> Pending | Contradiction:

@@ -1,7 +1,8 @@
 """Why an operator has to look at an order, and what RetrySaga does then.
 
     reason                   what ends it
-    REFUND_REFUSED           RetrySaga asks for the refund again, under a new request id
+    REFUND_REFUSED           RetrySaga asks for the refund again, under a new request id; or
+                             RefundPayment records that it was paid outside of the processor
     STEP_OVERDUE             the participant's answer; RetrySaga asks for it at once
     RESERVATION_ENDED        CancelOrder: the stock was given away, so the order can't be shipped
     RESERVATION_FULFILLED    RetrySaga ends the order; its goods left although it was never paid

@@ -51,7 +51,7 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
         """Give money back."""
         intention = requests.refund_payment(request, self._new_id)
         answer = await self._carry_out(intention, context)
-        return replies.to_refund_response(answer.payment, intention.command.request_id)
+        return replies.to_refund_response(answer.payment, intention.command)
 
     async def GetPayment(
         self,

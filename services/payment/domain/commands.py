@@ -73,6 +73,17 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True)
+class SettleRefund:
+    """Record that a refund which the processor refused was paid outside of it."""
+
+    request_id: str
+    payment_id: str
+    refund_id: str
+    requester: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Authorized:
     """The money is set aside until `expire_time`, under the processor's id `reference`."""
 
@@ -127,5 +138,5 @@ class RefundRefused:
 Evidence: TypeAlias = (
     Authorized | Declined | Captured | NotCaptured | Voided | Expired | Refunded | RefundRefused
 )
-Request: TypeAlias = Authorize | Capture | Void | Refund
+Request: TypeAlias = Authorize | Capture | Void | Refund | SettleRefund
 Command: TypeAlias = Request | Evidence

@@ -3,7 +3,7 @@
     fix the request         CurrencyMismatchError, AmountExceedsRefundableError,
                             PaymentNotFoundError
     read the payment first  PaymentStateConflictError, PaymentAlreadyExistsError,
-                            TooManyAttemptsError
+                            TooManyAttemptsError, RefundNotRefusedError
     a bug, ours or theirs   UnexpectedEvidenceError
 
 Refusals that are stored are not errors: see `state.Refusal`.
@@ -65,6 +65,18 @@ class TooManyAttemptsError(Exception):
         super().__init__(message)
         self.precondition_violations = (Precondition("ATTEMPTS", payment.payment_id, message),)
         self.facts = {"payment_id": payment.payment_id, "limit": str(limit)}
+
+
+class RefundNotRefusedError(Exception):
+    """Only a refund that the processor refused can have been paid outside of it."""
+
+    def __init__(self, payment: Payment, refund_id: str) -> None:
+        refund = payment.refund_by_id(refund_id)
+        state = "UNKNOWN" if refund is None else str(refund.state)
+        message = f"refund {refund_id} of {payment.payment_id} is {state}, not refused"
+        super().__init__(message)
+        self.precondition_violations = (Precondition("STATE", refund_id, message),)
+        self.facts = {"refund_id": refund_id, "state": state}
 
 
 class CurrencyMismatchError(Exception):

@@ -129,7 +129,7 @@ class RefundRequested:
 
 @dataclass(frozen=True, slots=True)
 class RefundSucceeded:
-    """A refund succeeded."""
+    """A refund succeeded; `paid_outside`: the processor had refused it, an operator paid it."""
 
     payment_id: str
     order_id: str
@@ -138,6 +138,7 @@ class RefundSucceeded:
     request_id: str
     requester: str = ""
     reason: str = ""
+    paid_outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@
       expired (reversal)
     captured                Dr processor_clearing    Cr customer_funds
     refunded                Dr customer_funds        Cr processor_clearing
+      outside of it         Dr customer_funds        Cr paid_outside
 
 So debits equal credits per currency at every instant.
 """
@@ -26,6 +27,7 @@ class Account(StrEnum):
     AUTHORIZED_CONTRA = "AUTHORIZED_CONTRA"
     PROCESSOR_CLEARING = "PROCESSOR_CLEARING"
     CUSTOMER_FUNDS = "CUSTOMER_FUNDS"
+    PAID_OUTSIDE = "PAID_OUTSIDE"
 
 
 class Side(StrEnum):
@@ -140,7 +142,7 @@ def _refunded(event: events.RefundSucceeded) -> Posting:
         PostingKind.REFUNDED,
         event.request_id,
         Account.CUSTOMER_FUNDS,
-        Account.PROCESSOR_CLEARING,
+        Account.PAID_OUTSIDE if event.paid_outside else Account.PROCESSOR_CLEARING,
         event.amount,
         event.requester,
         event.reason,

@@ -1,6 +1,6 @@
 """Rules of a payment: money is authorized, captured, voided and refunded, never twice.
 
-    AUTHORIZING -> AUTHORIZED -> CAPTURING -> CAPTURED, which then has refunds
+    AUTHORIZING -> AUTHORIZED -> CAPTURING -> CAPTURED, which then has refunds: see `refund_rules`
     AUTHORIZING -> DECLINED | VOIDED ; AUTHORIZED -> VOIDING -> VOIDED | EXPIRED
     CAPTURING -> CAPTURED | AUTHORIZED | EXPIRED | VOIDED, on evidence
     (none) -> VOIDED, the tombstone that refuses a late authorize
@@ -13,11 +13,8 @@ clock nor "not found" is evidence.
 from datetime import datetime
 from types import MappingProxyType
 
-from services.chassis.domain.money import Money
-from services.payment.domain import commands, events
+from services.payment.domain import commands, events, refund_rules
 from services.payment.domain.errors import (
-    AmountExceedsRefundableError,
-    CurrencyMismatchError,
     PaymentNotFoundError,
     PaymentStateConflictError,
     TooManyAttemptsError,
@@ -27,17 +24,12 @@ from services.payment.domain.events import Event
 from services.payment.domain.state import (
     Payment,
     PaymentState,
-    RefundAttempt,
-    RefundState,
     Refusal,
     RefusalReason,
 )
 
-# Captures and refunds are written with their payment's row and sent with each answer, so their
-# number is limited. Refunds of everything that is left have room after the partial ones.
+# Captures are written with their payment's row and sent with each answer, so they are limited.
 MAX_CAPTURES = 100
-MAX_PARTIAL_REFUNDS = 100
-MAX_REFUNDS = 2 * MAX_PARTIAL_REFUNDS
 
 # Why a capture is refused without a call, by the state of the payment.
 _CAPTURE_REFUSALS = MappingProxyType(
@@ -56,23 +48,33 @@ def decide(
     """The events of `command`; none where the payment is already as asked.
 
     Raises PaymentNotFoundError, PaymentStateConflictError, AmountExceedsRefundableError,
-    CurrencyMismatchError, TooManyAttemptsError, UnexpectedEvidenceError.
+    CurrencyMismatchError, TooManyAttemptsError, RefundNotRefusedError, UnexpectedEvidenceError.
     """
     match command:
         case commands.Authorize():
             return _authorize(command, payment, now)
         case commands.Void():
             return _void(command, payment)
-        case commands.Capture(payment_id=payment_id) | commands.Refund(payment_id=payment_id):
+        case commands.Capture() | commands.Refund() | commands.SettleRefund():
             if payment is None:
-                raise PaymentNotFoundError(payment_id=payment_id)
-            if isinstance(command, commands.Capture):
-                return _capture(command, payment)
-            return _refund(command, payment)
+                raise PaymentNotFoundError(payment_id=command.payment_id)
+            return _of_known(command, payment)
         case _:
             if payment is None:
                 raise PaymentNotFoundError
             return _on_evidence(command, payment)
+
+
+def _of_known(
+    command: commands.Capture | commands.Refund | commands.SettleRefund, payment: Payment
+) -> tuple[Event, ...]:
+    match command:
+        case commands.Capture():
+            return _capture(command, payment)
+        case commands.Refund():
+            return refund_rules.refund(command, payment)
+        case commands.SettleRefund():
+            return (refund_rules.settle(command, payment),)
 
 
 def _authorize(
@@ -152,35 +154,6 @@ def _capture(command: commands.Capture, payment: Payment) -> tuple[Event, ...]:
     )
 
 
-def _refund(command: commands.Refund, payment: Payment) -> tuple[Event, ...]:
-    if payment.refund(command.request_id) is not None:
-        return ()
-    if payment.state is not PaymentState.CAPTURED:
-        raise PaymentStateConflictError(payment, asked="a refund")
-    wanted = command.amount
-    if wanted is not None and wanted.currency_code != payment.amount.currency_code:
-        raise CurrencyMismatchError(payment, wanted)
-    left = payment.refundable_minor
-    amount = wanted or Money(payment.amount.currency_code, left)
-    if not 0 < amount.minor_units <= left:
-        raise AmountExceedsRefundableError(
-            payment, requested_minor=None if wanted is None else wanted.minor_units
-        )
-    limit = MAX_REFUNDS if amount.minor_units == left else MAX_PARTIAL_REFUNDS
-    if len(payment.refunds) >= limit:
-        raise TooManyAttemptsError(payment, what="refunds", limit=limit)
-    return (
-        events.RefundRequested(
-            payment.payment_id,
-            command.refund_id,
-            command.request_id,
-            amount,
-            command.requester,
-            command.reason,
-        ),
-    )
-
-
 def _on_evidence(evidence: commands.Evidence, payment: Payment) -> tuple[Event, ...]:
     match payment.state:
         case PaymentState.AUTHORIZING:
@@ -193,7 +166,7 @@ def _on_evidence(evidence: commands.Evidence, payment: Payment) -> tuple[Event, 
             # The void of a tombstone is confirmed: the payment has been VOIDED from the start.
             return ()
         case PaymentState.CAPTURED:
-            return (_on_refund(evidence, payment),)
+            return (refund_rules.on_evidence(evidence, payment),)
         case _:
             raise UnexpectedEvidenceError(payment, evidence)
 
@@ -260,34 +233,6 @@ def _on_void(evidence: commands.Evidence, payment: Payment) -> Event:
             return _expired(payment)
         case _:
             raise UnexpectedEvidenceError(payment, evidence)
-
-
-def _on_refund(evidence: commands.Evidence, payment: Payment) -> Event:
-    match evidence:
-        case commands.Refunded(key):
-            refund = _pending_refund(key, evidence, payment)
-            return events.RefundSucceeded(
-                payment.payment_id,
-                payment.order_id,
-                refund.refund_id,
-                refund.amount,
-                refund.request_id,
-                refund.requester,
-                refund.reason,
-            )
-        case commands.RefundRefused(key, code):
-            refund = _pending_refund(key, evidence, payment)
-            refusal = Refusal(RefusalReason.REFUND_REFUSED, {"processor_code": code})
-            return events.RefundFailed(payment.payment_id, refund.refund_id, refusal)
-        case _:
-            raise UnexpectedEvidenceError(payment, evidence)
-
-
-def _pending_refund(key: str, evidence: commands.Evidence, payment: Payment) -> RefundAttempt:
-    refund = payment.refund(key)
-    if refund is None or refund.state is not RefundState.PENDING:
-        raise UnexpectedEvidenceError(payment, evidence)
-    return refund
 
 
 def _voided(payment: Payment) -> events.PaymentVoided:

@@ -196,5 +196,9 @@ class Payment:
         """The refund of one request; None if it was never made."""
         return next((each for each in self.refunds if each.request_id == request_id), None)
 
+    def refund_by_id(self, refund_id: str) -> RefundAttempt | None:
+        """The refund with this id; None if the payment has none."""
+        return next((each for each in self.refunds if each.refund_id == refund_id), None)
+
     def _refunds_minor(self, state: RefundState) -> int:
         return sum(each.amount.minor_units for each in self.refunds if each.state is state)

@@ -205,7 +205,7 @@ def _find(connection: Connection, command: commands.Request) -> Payment | None:
             return _find_fence(connection, command)
         case commands.Void():
             return _find_to_void(connection, command)
-        case commands.Capture() | commands.Refund():
+        case commands.Capture() | commands.Refund() | commands.SettleRefund():
             return payment_rows.load(connection, command.payment_id)
 
 

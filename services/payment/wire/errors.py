@@ -11,6 +11,7 @@ from services.payment.domain.errors import (
     PaymentAlreadyExistsError,
     PaymentNotFoundError,
     PaymentStateConflictError,
+    RefundNotRefusedError,
     TooManyAttemptsError,
 )
 
@@ -27,6 +28,7 @@ ERRORS: Errors = MappingProxyType(
             grpc.StatusCode.FAILED_PRECONDITION, "AMOUNT_EXCEEDS_REFUNDABLE"
         ),
         TooManyAttemptsError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "TOO_MANY_ATTEMPTS"),
+        RefundNotRefusedError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "REFUND_NOT_REFUSED"),
         CurrencyMismatchError: ErrorRule(
             grpc.StatusCode.INVALID_ARGUMENT,
             "CURRENCY_MISMATCH",

@@ -157,6 +157,7 @@ def _(event: events.RefundSucceeded) -> Message:
         request_id=event.request_id,
         requester=event.requester,
         reason=event.reason,
+        paid_outside=event.paid_outside,
     )
 
 

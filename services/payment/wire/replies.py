@@ -7,6 +7,7 @@ from services.chassis.domain.money import Money
 from services.chassis.request.enum_numbers import enum_numbers
 from services.chassis.request.pages import Page
 from services.chassis.request.wire_values import to_money, to_timestamp
+from services.payment.domain import commands
 from services.payment.domain.ledger import Account, LedgerEntry, PostingKind, Side
 from services.payment.domain.state import (
     CaptureAttempt,
@@ -131,9 +132,15 @@ def to_capture_response(payment: Payment, request_id: str) -> pb.CapturePaymentR
     )
 
 
-def to_refund_response(payment: Payment, request_id: str) -> pb.RefundPaymentResponse:
-    """The payment, and the outcome of this request."""
-    refund = payment.refund(request_id)
+def to_refund_response(
+    payment: Payment, command: commands.Refund | commands.SettleRefund
+) -> pb.RefundPaymentResponse:
+    """The payment, and the refund that the command asked for or settled."""
+    match command:
+        case commands.Refund(request_id=request_id):
+            refund = payment.refund(request_id)
+        case commands.SettleRefund(refund_id=refund_id):
+            refund = payment.refund_by_id(refund_id)
     return pb.RefundPaymentResponse(
         payment=to_payment(payment), refund=None if refund is None else to_refund(refund)
     )

@@ -103,21 +103,36 @@ def void_payment(request: pb.VoidPaymentRequest, new_id: NewId) -> Intention[com
     return Intention("VoidPayment", request_id, fingerprint(normalized), command)
 
 
-def refund_payment(request: pb.RefundPaymentRequest, new_id: NewId) -> Intention[commands.Refund]:
+def refund_payment(
+    request: pb.RefundPaymentRequest, new_id: NewId
+) -> Intention[commands.Refund | commands.SettleRefund]:
     """Raises InvalidRequestError."""
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
     check.identifier("payment_id", request.payment_id, "pay")
     if request.HasField("amount"):
         check.money("amount", request.amount, present=True, minimum=1)
-    reason = check.reason(request.reason)
+    settled_id = request.refused_refund_id
+    if settled_id:
+        check.identifier("refused_refund_id", settled_id, "ref")
+    settles = bool(settled_id) and check.is_good("refused_refund_id")
+    both = settles and request.HasField("amount")
+    check.that(not both, "amount", "must not be set together with refused_refund_id")
+    reason = check.reason(request.reason, required=settles)
     check.done()
-    command = commands.Refund(
-        request_id=own_id(request_id),
-        payment_id=request.payment_id,
-        refund_id=new_id("ref"),
-        amount=from_money(request.amount) if request.HasField("amount") else None,
-        requester=caller.current().actor,
-        reason=reason,
-    )
+    requester = caller.current().actor
+    command: commands.Refund | commands.SettleRefund
+    if settled_id:
+        command = commands.SettleRefund(
+            own_id(request_id), request.payment_id, settled_id, requester, reason
+        )
+    else:
+        command = commands.Refund(
+            request_id=own_id(request_id),
+            payment_id=request.payment_id,
+            refund_id=new_id("ref"),
+            amount=from_money(request.amount) if request.HasField("amount") else None,
+            requester=requester,
+            reason=reason,
+        )
     return Intention("RefundPayment", request_id, fingerprint(request), command)

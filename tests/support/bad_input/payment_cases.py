@@ -58,6 +58,7 @@ PAYMENT_CASES = {
             "payment_id": _PAYMENT_ID,
             "amount": bad_values.money(minimum=1),
             "reason": bad_values.REASON,
+            "refused_refund_id": bad_values.optional_identifier("ref"),
         },
         refused=(_NOT_FOUND,),
     ),

@@ -98,7 +98,7 @@ class SimulatedPayment:
         if outcome.claim is not None:
             await self.drive(outcome.claim)
         payment = await self.database.read(load, outcome.payment.payment_id)
-        return _response(method, payment, intention.request_id)
+        return _response(method, payment, intention.command)
 
     async def drive_pending(self) -> bool:
         """Drive the oldest pending claim; False where there is none."""
@@ -130,13 +130,13 @@ def _intention(method: str, request: Any, ids: IdFactory) -> Intention[Any]:
             return requests.refund_payment(request, ids.new)
 
 
-def _response(method: str, payment: Payment, request_id: str) -> Message:
+def _response(method: str, payment: Payment, command: Any) -> Message:
     match method:
         case "AuthorizePayment":
             return pb.AuthorizePaymentResponse(payment=replies.to_payment(payment))
         case "CapturePayment":
-            return replies.to_capture_response(payment, request_id)
+            return replies.to_capture_response(payment, command.request_id)
         case "VoidPayment":
             return pb.VoidPaymentResponse(payment=replies.to_payment(payment))
         case _:
-            return replies.to_refund_response(payment, request_id)
+            return replies.to_refund_response(payment, command)

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tradepost.type.v1 import money_pb2 as tradepost_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tradepost/payment/v1/ledger.proto\x12\x14tradepost.payment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtradepost/type/v1/money.proto\"\xf6\x03\n\x0bLedgerEntry\x12\x1a\n\x08sequence\x18\x01 \x01(\x03R\x08sequence\x12\x1d\n\nposting_id\x18\x02 \x01(\tR\tpostingId\x12\x1d\n\npayment_id\x18\x03 \x01(\tR\tpaymentId\x12\x19\n\x08order_id\x18\x04 \x01(\tR\x07orderId\x12;\n\x04kind\x18\x05 \x01(\x0e\x32\'.tradepost.payment.v1.LedgerPostingKindR\x04kind\x12\x1d\n\nrequest_id\x18\x06 \x01(\tR\trequestId\x12=\n\x07\x61\x63\x63ount\x18\x07 \x01(\x0e\x32#.tradepost.payment.v1.LedgerAccountR\x07\x61\x63\x63ount\x12\x34\n\x04side\x18\x08 \x01(\x0e\x32 .tradepost.payment.v1.LedgerSideR\x04side\x12\x30\n\x06\x61mount\x18\t \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x06\x61mount\x12\x39\n\noccur_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\toccurTime\x12\x1c\n\trequester\x18\x0b \x01(\tR\trequester\x12\x16\n\x06reason\x18\x0c \x01(\tR\x06reason*\xbe\x01\n\rLedgerAccount\x12\x1e\n\x1aLEDGER_ACCOUNT_UNSPECIFIED\x10\x00\x12\x1d\n\x19LEDGER_ACCOUNT_AUTHORIZED\x10\x01\x12$\n LEDGER_ACCOUNT_AUTHORIZED_CONTRA\x10\x02\x12%\n!LEDGER_ACCOUNT_PROCESSOR_CLEARING\x10\x03\x12!\n\x1dLEDGER_ACCOUNT_CUSTOMER_FUNDS\x10\x04*X\n\nLedgerSide\x12\x1b\n\x17LEDGER_SIDE_UNSPECIFIED\x10\x00\x12\x15\n\x11LEDGER_SIDE_DEBIT\x10\x01\x12\x16\n\x12LEDGER_SIDE_CREDIT\x10\x02*\xd0\x01\n\x11LedgerPostingKind\x12#\n\x1fLEDGER_POSTING_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eLEDGER_POSTING_KIND_AUTHORIZED\x10\x01\x12.\n*LEDGER_POSTING_KIND_AUTHORIZATION_REVERSED\x10\x02\x12 \n\x1cLEDGER_POSTING_KIND_CAPTURED\x10\x03\x12 \n\x1cLEDGER_POSTING_KIND_REFUNDED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tradepost/payment/v1/ledger.proto\x12\x14tradepost.payment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtradepost/type/v1/money.proto\"\xf6\x03\n\x0bLedgerEntry\x12\x1a\n\x08sequence\x18\x01 \x01(\x03R\x08sequence\x12\x1d\n\nposting_id\x18\x02 \x01(\tR\tpostingId\x12\x1d\n\npayment_id\x18\x03 \x01(\tR\tpaymentId\x12\x19\n\x08order_id\x18\x04 \x01(\tR\x07orderId\x12;\n\x04kind\x18\x05 \x01(\x0e\x32\'.tradepost.payment.v1.LedgerPostingKindR\x04kind\x12\x1d\n\nrequest_id\x18\x06 \x01(\tR\trequestId\x12=\n\x07\x61\x63\x63ount\x18\x07 \x01(\x0e\x32#.tradepost.payment.v1.LedgerAccountR\x07\x61\x63\x63ount\x12\x34\n\x04side\x18\x08 \x01(\x0e\x32 .tradepost.payment.v1.LedgerSideR\x04side\x12\x30\n\x06\x61mount\x18\t \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x06\x61mount\x12\x39\n\noccur_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\toccurTime\x12\x1c\n\trequester\x18\x0b \x01(\tR\trequester\x12\x16\n\x06reason\x18\x0c \x01(\tR\x06reason*\xdf\x01\n\rLedgerAccount\x12\x1e\n\x1aLEDGER_ACCOUNT_UNSPECIFIED\x10\x00\x12\x1d\n\x19LEDGER_ACCOUNT_AUTHORIZED\x10\x01\x12$\n LEDGER_ACCOUNT_AUTHORIZED_CONTRA\x10\x02\x12%\n!LEDGER_ACCOUNT_PROCESSOR_CLEARING\x10\x03\x12!\n\x1dLEDGER_ACCOUNT_CUSTOMER_FUNDS\x10\x04\x12\x1f\n\x1bLEDGER_ACCOUNT_PAID_OUTSIDE\x10\x05*X\n\nLedgerSide\x12\x1b\n\x17LEDGER_SIDE_UNSPECIFIED\x10\x00\x12\x15\n\x11LEDGER_SIDE_DEBIT\x10\x01\x12\x16\n\x12LEDGER_SIDE_CREDIT\x10\x02*\xd0\x01\n\x11LedgerPostingKind\x12#\n\x1fLEDGER_POSTING_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eLEDGER_POSTING_KIND_AUTHORIZED\x10\x01\x12.\n*LEDGER_POSTING_KIND_AUTHORIZATION_REVERSED\x10\x02\x12 \n\x1cLEDGER_POSTING_KIND_CAPTURED\x10\x03\x12 \n\x1cLEDGER_POSTING_KIND_REFUNDED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,11 +34,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tradepost.payment.v1.ledger
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LEDGERACCOUNT']._serialized_start=629
-  _globals['_LEDGERACCOUNT']._serialized_end=819
-  _globals['_LEDGERSIDE']._serialized_start=821
-  _globals['_LEDGERSIDE']._serialized_end=909
-  _globals['_LEDGERPOSTINGKIND']._serialized_start=912
-  _globals['_LEDGERPOSTINGKIND']._serialized_end=1120
+  _globals['_LEDGERACCOUNT']._serialized_end=852
+  _globals['_LEDGERSIDE']._serialized_start=854
+  _globals['_LEDGERSIDE']._serialized_end=942
+  _globals['_LEDGERPOSTINGKIND']._serialized_start=945
+  _globals['_LEDGERPOSTINGKIND']._serialized_end=1153
   _globals['_LEDGERENTRY']._serialized_start=124
   _globals['_LEDGERENTRY']._serialized_end=626
 # @@protoc_insertion_point(module_scope)

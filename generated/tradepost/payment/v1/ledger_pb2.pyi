@@ -35,6 +35,8 @@ class _LedgerAccountEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LedgerA
     """Money that the processor has to pay out to us."""
     LEDGER_ACCOUNT_CUSTOMER_FUNDS: _LedgerAccount.ValueType  # 4
     """Money captured from customers."""
+    LEDGER_ACCOUNT_PAID_OUTSIDE: _LedgerAccount.ValueType  # 5
+    """Money that was given back to customers outside of the processor."""
 
 class LedgerAccount(_LedgerAccount, metaclass=_LedgerAccountEnumTypeWrapper):
     """The accounts of the ledger."""
@@ -49,6 +51,8 @@ LEDGER_ACCOUNT_PROCESSOR_CLEARING: LedgerAccount.ValueType  # 3
 """Money that the processor has to pay out to us."""
 LEDGER_ACCOUNT_CUSTOMER_FUNDS: LedgerAccount.ValueType  # 4
 """Money captured from customers."""
+LEDGER_ACCOUNT_PAID_OUTSIDE: LedgerAccount.ValueType  # 5
+"""Money that was given back to customers outside of the processor."""
 Global___LedgerAccount: _TypeAlias = LedgerAccount  # noqa: Y015
 
 class _LedgerSide:

@@ -58,6 +58,10 @@ class _PaymentErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pa
     """FAILED_PRECONDITION: the payment has as many captures or refunds as it can hold; facts: limit. A refund of
     everything that is left is possible after the last partial one.
     """
+    PAYMENT_ERROR_REASON_REFUND_NOT_REFUSED: _PaymentErrorReason.ValueType  # 17
+    """FAILED_PRECONDITION: the processor did not refuse this refund: it is pending, has succeeded, or is none of
+    this payment; facts: refund_id, state. Read the payment first.
+    """
 
 class PaymentErrorReason(_PaymentErrorReason, metaclass=_PaymentErrorReasonEnumTypeWrapper):
     """Why a call was refused: the reason of ErrorInfo, without the prefix. Nothing was changed or stored."""
@@ -97,5 +101,9 @@ PAYMENT_ERROR_REASON_CURRENCY_MISMATCH: PaymentErrorReason.ValueType  # 15
 PAYMENT_ERROR_REASON_TOO_MANY_ATTEMPTS: PaymentErrorReason.ValueType  # 16
 """FAILED_PRECONDITION: the payment has as many captures or refunds as it can hold; facts: limit. A refund of
 everything that is left is possible after the last partial one.
+"""
+PAYMENT_ERROR_REASON_REFUND_NOT_REFUSED: PaymentErrorReason.ValueType  # 17
+"""FAILED_PRECONDITION: the processor did not refuse this refund: it is pending, has succeeded, or is none of
+this payment; facts: refund_id, state. Read the payment first.
 """
 Global___PaymentErrorReason: _TypeAlias = PaymentErrorReason  # noqa: Y015

@@ -436,6 +436,7 @@ class RefundSucceeded(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    PAID_OUTSIDE_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment."""
     order_id: _builtins.str
@@ -448,6 +449,10 @@ class RefundSucceeded(_message.Message):
     """Who asked for it, as Event.actor tells it: this event itself is recorded by the payment service."""
     reason: _builtins.str
     """Why, where whoever asked for it gave a reason."""
+    paid_outside: _builtins.bool
+    """Whether the processor had refused it and it was paid outside; `requester` and `reason` are then those
+    of whoever recorded that.
+    """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The amount."""
@@ -462,10 +467,11 @@ class RefundSucceeded(_message.Message):
         request_id: _builtins.str = ...,
         requester: _builtins.str = ...,
         reason: _builtins.str = ...,
+        paid_outside: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "order_id", b"order_id", "payment_id", b"payment_id", "reason", b"reason", "refund_id", b"refund_id", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "order_id", b"order_id", "paid_outside", b"paid_outside", "payment_id", b"payment_id", "reason", b"reason", "refund_id", b"refund_id", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -200,7 +200,7 @@ class _RefundStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefundSta
     REFUND_STATE_SUCCEEDED: _RefundState.ValueType  # 2
     """The money was refunded. Final."""
     REFUND_STATE_FAILED: _RefundState.ValueType  # 3
-    """The processor refused for good. Final."""
+    """The processor refused for good. Final, unless an operator records that it was paid outside."""
 
 class RefundState(_RefundState, metaclass=_RefundStateEnumTypeWrapper):
     """The state of a refund."""
@@ -212,7 +212,7 @@ REFUND_STATE_PENDING: RefundState.ValueType  # 1
 REFUND_STATE_SUCCEEDED: RefundState.ValueType  # 2
 """The money was refunded. Final."""
 REFUND_STATE_FAILED: RefundState.ValueType  # 3
-"""The processor refused for good. Final."""
+"""The processor refused for good. Final, unless an operator records that it was paid outside."""
 Global___RefundState: _TypeAlias = RefundState  # noqa: Y015
 
 @_typing.final

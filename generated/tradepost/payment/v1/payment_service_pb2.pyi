@@ -229,12 +229,18 @@ class RefundPaymentRequest(_message.Message):
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    REFUSED_REFUND_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A UUID for this intention; a repetition has no second effect."""
     payment_id: _builtins.str
     """The payment."""
     reason: _builtins.str
     """Why: at most 500 characters; a person must say so."""
+    refused_refund_id: _builtins.str
+    """"ref_" and a UUIDv7: a refund of this payment that the processor refused for good (FAILED), and that was
+    paid outside of it, such as by bank transfer. It is recorded as SUCCEEDED and the processor isn't asked.
+    Without `amount`, and with a `reason`, which says how to find the transfer.
+    """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The amount; everything not yet refunded if unset."""
@@ -246,10 +252,11 @@ class RefundPaymentRequest(_message.Message):
         payment_id: _builtins.str = ...,
         amount: _money_pb2.Money | None = ...,
         reason: _builtins.str = ...,
+        refused_refund_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount", "payment_id", b"payment_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount", "payment_id", b"payment_id", "reason", b"reason", "refused_refund_id", b"refused_refund_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__amount: _TypeAlias = _typing.Literal["amount"]  # noqa: Y015
     _WhichOneofArgType__amount: _TypeAlias = _typing.Literal["_amount", b"_amount"]  # noqa: Y015

@@ -101,7 +101,7 @@ class PaymentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RefundPayment(self, request, context):
-        """Refunds the whole amount or a part.
+        """Refunds the whole amount or a part, or records that a refused refund was paid outside of the processor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -194,16 +194,6 @@ async def test_a_capture_of_a_declined_payment_is_a_stored_refusal(
     assert answer.capture.refusal.reason == pb.PAYMENT_REFUSAL_REASON_NOT_AUTHORIZED
 
 
-async def test_a_refused_refund_is_a_stored_refusal(grpc_stub: PaymentServiceAsyncStub) -> None:
-    """A refused refund is FAILED, and another refund may be requested."""
-    payment = await paid(grpc_stub, "pm_refund_declined")
-    answer = await grpc_stub.RefundPayment(payment_requests.refund(payment.payment_id))
-
-    assert answer.refund.state == pb.REFUND_STATE_FAILED
-    assert answer.refund.refusal.reason == pb.PAYMENT_REFUSAL_REASON_REFUND_REFUSED
-    assert answer.payment.refunded_amount == usd(0)
-
-
 async def test_a_payment_is_read_as_it_was_answered(grpc_stub: PaymentServiceAsyncStub) -> None:
     """GetPayment returns what the last call returned."""
     payment = await paid(grpc_stub)

@@ -11,7 +11,8 @@ from services.payment.domain.errors import (
 )
 from services.payment.domain.ledger import Account
 from services.payment.domain.processor_calls import RefundCall, next_call
-from services.payment.domain.rules import MAX_CAPTURES, MAX_PARTIAL_REFUNDS
+from services.payment.domain.refund_rules import MAX_PARTIAL_REFUNDS
+from services.payment.domain.rules import MAX_CAPTURES
 from services.payment.domain.state import DeclineCode, RefundState
 from tests.support.payment.payment_in_memory import (
     AUTHORIZED,

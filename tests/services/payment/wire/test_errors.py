@@ -23,7 +23,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import running
 from services.chassis.server.settings import ServerSettings
 from services.chassis.store.database import LOCK_WAIT_S
-from services.payment.domain.rules import MAX_PARTIAL_REFUNDS
+from services.payment.domain.refund_rules import MAX_PARTIAL_REFUNDS
 from services.payment.parts import Dependencies
 from services.payment.service import build
 from services.payment.store.tables import MIGRATIONS
@@ -169,6 +169,12 @@ async def _too_many_attempts(service: RunningService) -> Refusal:
     return await refusal(service.stub.RefundPayment(payment_requests.refund(payment_id, 1)))
 
 
+async def _refund_not_refused(service: RunningService) -> Refusal:
+    request = payment_requests.refund((await service.captured()).payment_id)
+    request.refused_refund_id, request.reason = "ref_" + "0" * 32, "bank transfer 4711"
+    return await refusal(service.stub.RefundPayment(request))
+
+
 async def _currency_mismatch(service: RunningService) -> Refusal:
     request = payment_requests.refund((await service.captured()).payment_id, 1, currency="EUR")
     return await refusal(service.stub.RefundPayment(request))
@@ -203,6 +209,11 @@ CASES: dict[str, tuple[Callable[[RunningService], Awaitable[Refusal]], Code, set
         _too_many_attempts,
         Code.FAILED_PRECONDITION,
         {"payment_id", "limit"},
+    ),
+    "REFUND_NOT_REFUSED": (
+        _refund_not_refused,
+        Code.FAILED_PRECONDITION,
+        {"refund_id", "state"},
     ),
     "CURRENCY_MISMATCH": (
         _currency_mismatch,
