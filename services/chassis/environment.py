@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 
 from discovery.registry.target import parse_target
 from services.chassis.telemetry import logs
+from services.chassis.telemetry.url_secrets import hidden_in_value
 
 # Kubernetes sets NAME_PORT=tcp://10.96.0.12:50051 in every pod next to a Service called "name",
 # unless the pod sets the variable itself.
@@ -121,6 +122,10 @@ def _fault(kind: type[BaseSettings], fault: Mapping[str, Any]) -> tuple[str, str
     name = next((name for name, variable in variables.items() if place in (name, variable)), place)
     if fault["type"] == "missing":
         return variables.get(name, place), "must be set"
-    shown = name in variables and kind.model_fields[name].repr
-    found = f", not {fault['input']!r}" if shown else ""
+    value, shown = fault["input"], name in variables and kind.model_fields[name].repr
+    if isinstance(value, str):
+        # A rule's own text may repeat the value.
+        message = message.replace(value, hidden_in_value(value))
+        value = hidden_in_value(value)
+    found = f", not {value!r}" if shown else ""
     return variables.get(name, place), f"{message[:1].lower()}{message[1:]}{found}"

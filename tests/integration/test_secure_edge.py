@@ -114,7 +114,8 @@ async def test_a_token_that_proves_nothing_is_refused(edge: SecureEdge) -> None:
                 for method in METHODS
             ]
             for verdict in await verdicts(caller, asked):
-                assert verdict.reasons <= NOBODY, verdict
+                (reason,) = verdict.reasons
+                assert reason in NOBODY, verdict
 
 
 async def test_a_role_may_what_the_contract_says(edge: SecureEdge) -> None:

@@ -47,8 +47,11 @@ class AgentAddress:
         parts = urlsplit(text if separator else f"//{text}")
         known = parts.scheme in ("", "http", "https") and parts.hostname
         if not known or parts.path not in ("", "/") or parts.query or "@" in parts.netloc:
+            # A password is left out: the text of an error ends up in logs.
+            shown = text.rpartition("@")[2].partition("?")[0]
             raise ValueError(
-                f"the address of a Consul agent is [http://|https://]host:port, not {text!r}"
+                f"the address of a Consul agent is [http://|https://]host:port, not {shown!r}"
+                + (" with a user: set CONSUL_HTTP_AUTH" if "@" in text else "")
             )
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
         return cls(

@@ -33,6 +33,9 @@ async def fetch(url: str) -> bytes:
         return await _get(url)
     except TimeoutError:
         raise KeysNotReadError(f"no answer in {FETCH_TIMEOUT_S:.0f} s") from None
+    except aiohttp.InvalidURL:
+        # Its text is the URL, which may hold a password.
+        raise KeysNotReadError("the URL is none that a host can have") from None
     # A ValueError is about a URL, or a name in it, that no host or file can have.
     except (OSError, ValueError, aiohttp.ClientError) as error:
         raise KeysNotReadError(str(error) or type(error).__name__) from error

@@ -14,7 +14,7 @@ from typing import Any, TextIO, cast
 
 import structlog
 
-from services.chassis.telemetry import correlation
+from services.chassis.telemetry import correlation, url_secrets
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _METHOD: ContextVar[str] = ContextVar("tradepost_method", default="")
@@ -59,6 +59,7 @@ def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.format_exc_info,
         drop_details,
+        hide_secrets,
     ]
     render = structlog.processors.JSONRenderer()
     # All loggers share one stream, because loggers of the same stream take turns to write.
@@ -114,6 +115,15 @@ def drop_details(_logger: Any, _name: str, event: EventDict) -> EventDict:
     """Leave the details of a database's error out: they repeat the values that it was given."""
     if "exception" in event:
         event["exception"] = _DETAIL.sub("DETAIL: (left out)", event["exception"])
+    return event
+
+
+def hide_secrets(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    """Leave passwords and keys out that stand in a URL, whoever wrote the line."""
+    for name, value in event.items():
+        # Only texts that someone wrote; a line of a library keeps its record beside the text.
+        if isinstance(value, str | dict | list | tuple) and not name.startswith("_"):
+            event[name] = url_secrets.hidden_in(value)
     return event
 
 

@@ -5,12 +5,13 @@ from envoy.config.core.v3 import substitution_format_string_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.access_loggers.stream.v3 import stream_pb2
 
-from services.edge.resources.headers import absent, present
+from services.edge.resources.headers import CORRELATION_ID, absent, present
 from services.edge.resources.names import PROTOCOL_HEADER, VERB_HEADER
 from services.edge.resources.packing import packed
 
 # The path is logged without its query, which can hold what a caller wouldn't want in a log, and no
-# header that could hold a token.
+# header that could hold a token. What a caller chooses is cut to a length, and Envoy escapes it as
+# JSON, so that nobody writes lines of their own or fills the log.
 _FIELDS = {
     "event": "request",
     "timestamp": "%START_TIME%",
@@ -25,20 +26,20 @@ _FIELDS = {
     "service": "%UPSTREAM_CLUSTER%",
     "instance": "%UPSTREAM_HOST%",
     "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
-    "correlation_id": "%REQ(X-CORRELATION-ID?X-REQUEST-ID)%",
-    "traceparent": "%REQ(TRACEPARENT)%",
+    "correlation_id": CORRELATION_ID,
+    "traceparent": "%REQ(TRACEPARENT):55%",
 }
 _AS_SENT = {
-    "method": "%REQ(:METHOD)%",
-    "path": "%PATH(NQ:PATH)%",
-    "content_type": "%REQ(CONTENT-TYPE)%",
+    "method": "%REQ(:METHOD):16%",
+    "path": "%PATH(NQ:PATH):1024%",
+    "content_type": "%REQ(CONTENT-TYPE):64%",
     "grpc_status": "%GRPC_STATUS_NUMBER%",
 }
 # At its end a request looks like the gRPC call that was made of it.
 _TRANSLATED = {
-    "method": f"%REQ({VERB_HEADER})%",
-    "path": "%PATH(NQ:ORIG_OR_PATH)%",
-    "translated_from": f"%REQ({PROTOCOL_HEADER})%",
+    "method": f"%REQ({VERB_HEADER}):16%",
+    "path": "%PATH(NQ:ORIG_OR_PATH):1024%",
+    "translated_from": f"%REQ({PROTOCOL_HEADER}):16%",
 }
 
 

@@ -7,6 +7,13 @@ from envoy.type.matcher.v3 import regex_pb2, string_pb2
 GRPC_WEB_TYPE = "application/grpc-web"
 # What the types of gRPC and gRPC-Web begin with.
 ANY_GRPC_TYPE = "application/grpc"
+# The caller's own id if services take it too, cut to the length that they take: printable ASCII.
+# Otherwise the id that Envoy gave the request. So answer, access log and services have the same.
+CORRELATION_ID = (
+    "%CEL(request.headers['x-correlation-id' in request.headers"
+    " && request.headers['x-correlation-id'].matches('^[ -~]+$')"
+    " ? 'x-correlation-id' : 'x-request-id']):128%"
+)
 _GRPC_TYPE = "application/grpc(\\+.*)?"
 
 

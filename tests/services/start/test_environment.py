@@ -38,6 +38,13 @@ OF_OPENTELEMETRY = frozenset(
     }
 )
 
+URLS_WITH_SECRETS = (
+    "ftp://user:hunter2@host:99999/path?key=hunter2",
+    "https://user:hun ter2/hunter2@host:99999/?hunter2",
+    "consul://hunter2@?hunter2",
+    "//hunter2@[::1/?a=b&c=hunter2",
+)
+
 
 def documented() -> set[str]:
     """The variables in the first column of the tables of docs/operations.md."""
@@ -117,6 +124,28 @@ def test_an_error_names_the_variable(
     assert refused.value.variable == variable
     assert cause in refused.value.cause
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", URLS_WITH_SECRETS)
+def test_no_error_repeats_what_may_be_secret_in_a_url(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """Whichever variable somebody puts a URL into, its password and parameters are left out."""
+    refusals = []
+    for kind in ALL:
+        for variable in variables_of(kind).values():
+            with monkeypatch.context() as environment:
+                environment.setenv("DATABASE_URL", "sqlite:////tmp/db")
+                environment.setenv("TRADEPOST_PROCESSOR_URL", "simulated:///tmp/db")
+                environment.setenv("TRADEPOST_NOTIFICATION_SENDER_URL", "file:///tmp")
+                environment.setenv(variable, value)
+                try:
+                    read(kind)
+                except SettingError as error:
+                    refusals.append(str(error))
+
+    assert len(refusals) > len(ALL)
+    assert [each for each in refusals if "hunter2" in each] == []
 
 
 def test_all_wrong_variables_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

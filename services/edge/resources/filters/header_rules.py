@@ -22,7 +22,7 @@ from envoy.extensions.http.early_header_mutation.header_mutation.v3 import (
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 
-from services.edge.resources.headers import overwritten
+from services.edge.resources.headers import CORRELATION_ID, overwritten
 from services.edge.resources.names import GRPC_WEB, PROTOCOL_HEADER, REST, VERB_HEADER
 from services.edge.resources.packing import packed
 
@@ -30,8 +30,6 @@ _NAME = "envoy.filters.http.header_mutation"
 _CORRELATION = "x-correlation-id"
 # The chassis reads the correlation from this header.
 _INNER_CORRELATION = "tradepost-correlation-id"
-# The caller's own id, or else the one that Envoy gave the request.
-_CORRELATION_VALUE = "%REQ(X-CORRELATION-ID?X-REQUEST-ID)%"
 _USUAL_TOKEN = "authorization"  # noqa: S105 - the name of a header
 _HIDDEN_TOKEN = "x-tradepost-authorization"  # noqa: S105
 # A caller outside must not say what only our own clients and proxies may say.
@@ -75,9 +73,9 @@ def header_rules() -> http_connection_manager_pb2.HttpFilter:
                 _removed_matching(string_pb2.StringMatcher(prefix=prefix))
                 for prefix in _NO_PREFIXES_FROM_OUTSIDE
             ),
-            _set(_INNER_CORRELATION, _CORRELATION_VALUE),
+            _set(_INNER_CORRELATION, CORRELATION_ID),
         ],
-        response_mutations=[_set(_CORRELATION, _CORRELATION_VALUE), _removed(_SERVICE_TIME)],
+        response_mutations=[_set(_CORRELATION, CORRELATION_ID), _removed(_SERVICE_TIME)],
     )
     return _filter(mutations)
 

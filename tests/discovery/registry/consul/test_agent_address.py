@@ -37,6 +37,15 @@ def test_an_address_that_can_t_be_used(text: str) -> None:
         AgentAddress.from_environment({"CONSUL_HTTP_ADDR": text})
 
 
+def test_an_error_leaves_out_a_password() -> None:
+    """It says where a user and a password go, without repeating them or a parameter."""
+    with pytest.raises(ValueError, match="not 'host:8500' with a user: set") as caught:
+        AgentAddress.from_environment({"CONSUL_HTTP_ADDR": "http://me:hunter2@host:8500?t=hunter2"})
+
+    assert "CONSUL_HTTP_AUTH" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_token_stays_out_of_logs() -> None:
     """The text of an address doesn't contain its token."""
     address = AgentAddress.parse("127.0.0.1:8500", token="s3cret", ca_file=None)

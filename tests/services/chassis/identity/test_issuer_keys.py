@@ -135,12 +135,20 @@ def test_a_set_that_shows_a_private_key_is_refused(make: Callable[[], dict[str, 
 
 
 @pytest.mark.parametrize(
-    "url", ["file:///%00", "http://[issuer/jwks", f"http://{'a' * 300}/", "http://127.0.0.1:99999/"]
+    "url",
+    [
+        "file:///%00?hunter2",
+        "http://[user:hunter2@issuer/jwks",
+        f"http://user:hunter2@{'a' * 300}/",
+        "http://user:hunter2@127.0.0.1:99999/?key=hunter2",
+        "http://user:hunter2@127.0.0.1:1/?key=hunter2",
+    ],
 )
 async def test_a_url_that_leads_nowhere_is_a_failure(url: str) -> None:
-    """It is reported like a closed port, and ends nothing."""
-    with pytest.raises(KeysNotReadError):
+    """It is reported like a closed port, without a password in the URL, and ends nothing."""
+    with pytest.raises(KeysNotReadError) as caught:
         await fetch(url)
+    assert "hunter2" not in str(caught.value)
 
 
 async def test_a_missing_file_and_a_closed_port_are_failures(tmp_path: Path) -> None:

@@ -196,3 +196,31 @@ def test_whether_debug_is_written_is_known_beforehand(
     logs.configure(level=level, stream=lines.stream)
 
     assert logs.is_enabled("debug") is enabled
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no answer from https://user:hunter2@host/keys", "no answer from https://***@host/keys"),
+        ("at 'http://:hunter2@?@host:4318/v1'.", "at 'http://***@host:4318/v1'."),
+        ("https://host/keys?hunter2 is down", "https://host/keys?*** is down"),
+        ("postgresql://a:hunter2@b,c/db?password=hunter2", "postgresql://***@b,c/db?***"),
+        ("retries exceeded with url: /v1/traces?key=hunter2 (x)", "url: /v1/traces?*** (x)"),
+        ("mail to ann@host? yes: a/b?", "mail to ann@host? yes: a/b?"),
+    ],
+)
+def test_no_line_repeats_what_may_be_secret_in_a_url(lines: Lines, text: str, shown: str) -> None:
+    """Passwords and parameters are left out of our own lines, of errors and of libraries' lines."""
+    logs.configure(stream=lines.stream)
+    logs.get_logger("test").warning("ours", cause=text, more=[{"text": text}])
+    try:
+        raise ConnectionError(text)
+    except ConnectionError:
+        logs.get_logger("test").exception("failed")
+    logging.getLogger("a.library").warning("no %s", text)
+
+    assert "hunter2" not in lines.stream.getvalue()
+    (ours,) = lines.all("ours")
+    assert (ours["cause"][-len(shown) :], ours["more"][0]["text"]) == (shown, ours["cause"])
+    assert shown in lines.all("failed")[0]["exception"]
+    assert lines.all()[-1]["event"].endswith(shown)

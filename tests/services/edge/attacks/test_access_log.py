@@ -1,0 +1,87 @@
+"""What callers can write into the access log of `python -m services.edge`."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from scripts.suite.consul import free_ports
+from scripts.tools.paths import envoy_path
+from tests.support.attempts.raw_connection import WAIT_S, exchange
+from tests.support.discovery.consul_agent import consul_agent
+from tests.support.suite.service_process import ServiceProcess, service_process
+
+# How many characters of what a caller chooses are logged.
+MOST = {"correlation_id": 128, "traceparent": 55, "content_type": 64, "path": 1024, "method": 16}
+LONG = "a" * 20_000
+NOT_PRINTABLE = ("\xff\xfe", "\u2028{", "\u202e", "a\tb")
+VALUES = ("mine", LONG, '"}{"event":"forged"}', "\\n{\\u000a", "%REQ(HOST)%", *NOT_PRINTABLE)
+HEADERS = ("traceparent", "content-type")
+# Each of the first has a path of its own, by which its line is found.
+WITH_ID = [f"GET /{at} HTTP/1.1\r\nx-correlation-id: {each}" for at, each in enumerate(VALUES)]
+OTHERS = (
+    *(f"GET / HTTP/1.1\r\n{name}: {value}" for name in HEADERS for value in VALUES),
+    f"GET /{LONG} HTTP/1.1",
+    f"GET /?{LONG} HTTP/1.1",
+    "GET /%0a%22%7d HTTP/1.1",
+    f"{LONG} / HTTP/1.1",
+)
+END = "\r\nhost: shop.example\r\nconnection: close\r\n\r\n"
+
+
+async def until_listening(port: int) -> None:
+    """Return once the edge answers."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            try:
+                await exchange(port, f"GET /first HTTP/1.1{END}".encode())
+                return
+            except ConnectionError:
+                pass
+
+
+async def answered_ids(port: int) -> list[str]:
+    """Make all requests; return the correlation ids of the answers to the first of them."""
+    written = [f"{each}{END}".encode() for each in (*WITH_ID, *OTHERS)]
+    answers = await asyncio.gather(*(exchange(port, each) for each in written))
+    return [reply.headers["x-correlation-id"] for (reply,) in answers[: len(WITH_ID)]]
+
+
+async def lines_of(edge: ServiceProcess, number: int) -> list[dict[str, Any]]:
+    """So many lines of the access log, without those of the first request.
+
+    Every line is read as JSON, so one that a caller had broken up would not be read.
+    """
+    lines: list[dict[str, Any]] = []
+    while len(lines) < number:
+        line = await edge.line("request")
+        if line.get("path") != "/first":
+            lines.append(line)
+    return lines
+
+
+async def test_a_caller_writes_neither_lines_nor_much(tmp_path: Path) -> None:
+    """Each request is one line, in which what the caller chose is cut, and printable in the id."""
+    (port,) = free_ports(1)
+    with consul_agent() as consul:
+        environment = {
+            "CONSUL_HTTP_ADDR": consul.address,
+            "TRADEPOST_EDGE_PORT": str(port),
+            "TRADEPOST_EDGE_ENVOY": str(envoy_path()),
+            "TRADEPOST_EDGE_FIRST_INSTANCES_S": "0",
+            "TRADEPOST_EDGE_CONCURRENCY": "1",
+        }
+        async with service_process("edge", environment, log=tmp_path / "errors") as edge:
+            await until_listening(port)
+            answered = await answered_ids(port)
+            lines = await lines_of(edge, len(WITH_ID) + len(OTHERS))
+
+    for line in lines:
+        assert {name: len(str(line.get(name, ""))) <= most for name, most in MOST.items()} == (
+            dict.fromkeys(MOST, True)
+        )
+    by_path = {line.get("path"): line.get("correlation_id") for line in lines}
+    assert [by_path[f"/{at}"] for at in range(len(VALUES))] == answered
+    assert all(each.isascii() and each.isprintable() for each in answered)
+    chosen = dict(zip(VALUES, answered, strict=True))
+    assert (chosen["mine"], chosen[LONG]) == ("mine", LONG[:128])
+    assert [chosen[each] for each in NOT_PRINTABLE if chosen[each] == each] == []
