@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from importlib import import_module
 
 import pytest
@@ -14,6 +15,8 @@ from scripts.suite.cluster import SERVICES
 from scripts.tools.paths import ROOT
 
 READS = MethodOptions.NO_SIDE_EFFECTS
+# Fields that name a person, or whose value may depend on who asks.
+PERSONAL = frozenset({"actor", "customer_id", "requester", "subject"})
 
 
 def methods() -> list[MethodDescriptor]:
@@ -59,6 +62,15 @@ def field_at(message: Descriptor, path: str) -> FieldDescriptor | None:
         field = None if inner is None else inner.fields_by_name.get(name)
         inner = None if field is None else field.message_type
     return field
+
+
+def fields_of(message: Descriptor, known: frozenset[str] = frozenset()) -> Iterator[str]:
+    """The names of all fields of a message and of the messages in it."""
+    for field in message.fields:
+        yield field.name
+        inner = field.message_type
+        if inner is not None and inner.full_name not in known:
+            yield from fields_of(inner, known | {inner.full_name})
 
 
 def test_the_services_of_all_contracts_are_covered() -> None:
@@ -117,7 +129,10 @@ def test_what_a_customer_may_call_names_its_owner_or_nobodys_data(method: Method
 
 @EVERY_METHOD
 def test_only_what_is_the_same_for_everyone_may_be_reused(method: MethodDescriptor) -> None:
-    """An answer with an age is that of a unary read without an owner, served at the edge."""
+    """An answer with an age is that of a unary read by anybody, without an owner, at the edge.
+
+    It names nobody, and nothing in the request names one for whom it would be another answer.
+    """
     policy = policy_of(method)
     if not policy.HasField("max_age"):
         return
@@ -126,6 +141,9 @@ def test_only_what_is_the_same_for_everyone_may_be_reused(method: MethodDescript
     assert not method.server_streaming
     assert not policy.access.owner
     assert policy.http.startswith("GET ")
+    assert {*policy.access.roles} == {*Role.values()} - {Role.ROLE_UNSPECIFIED}
+    for message in (method.input_type, method.output_type):
+        assert PERSONAL.isdisjoint(fields_of(message)), message.full_name
 
 
 @EVERY_METHOD

@@ -4,7 +4,7 @@ What it returns is as empty as possible, so a test sees what the edge made of it
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -31,8 +31,12 @@ class RecordingService:
 @asynccontextmanager
 async def recording_service(
     metadata: tuple[tuple[str, str], ...],
+    answer_to: Callable[[Mapping[str, str | bytes]], bytes] = lambda _metadata: b"",
 ) -> AsyncIterator[RecordingService]:
-    """Serve on a free port until the block ends; each answer has this initial metadata."""
+    """Serve on a free port until the block ends; each answer has this initial metadata.
+
+    `answer_to` makes the message of an answer from the metadata of its call.
+    """
     # The limit of our services.
     server = grpc.aio.server(options=[("grpc.max_metadata_size", MAX_METADATA_BYTES)])
     recording = RecordingService(server.add_insecure_port("127.0.0.1:0"))
@@ -49,7 +53,7 @@ async def recording_service(
                 if called[0] in recording.silent:
                     await recording.released.wait()
                 await context.send_initial_metadata(metadata)
-                return b""
+                return answer_to(called[1])
 
             return grpc.unary_unary_rpc_method_handler(answer)
 

@@ -154,6 +154,17 @@ async def place(guarded: GuardedEdge, customer: str, request_id: str) -> Any:
     return json_format.MessageToDict(created)["order"]
 
 
+async def test_an_answer_that_is_reused_is_the_same_for_everybody(guarded: GuardedEdge) -> None:
+    """The service gives everybody the very answer that the edge may give to the next caller."""
+    reusable = [method for method in guarded.edge.contract.methods if method.max_age_s]
+    assert reusable
+    for method in reusable:
+        rpc, request = guarded.suite.rpc(method.path[1:]), b""
+        people = [CALLERS.person(f"{role}-{n}", role) for role in method.roles for n in range(2)]
+        answers = {await guarded.suite.send(rpc, request, each) for each in people}
+        assert len(answers) == 1, method.path
+
+
 async def test_an_order_of_somebody_else_looks_like_none(guarded: GuardedEdge) -> None:
     """Nobody reads, watches or cancels another customer's order, or learns that there is one."""
     theirs, missing = (await place(guarded, "alice", new_id()))["orderId"], no_order_id()

@@ -123,7 +123,8 @@ async def test_a_client_survives_an_instance_and_the_control_plane(
     assert set(answers) == {"first", "second", "third"}
 
 
-async def test_a_client_calls_secure_instances(tmp_path: Path) -> None:
+@IN_EACH_LANGUAGE
+async def test_a_client_calls_secure_instances(tmp_path: Path, language: str) -> None:
     """With a certificate of its own it is served by the service, and by no other one."""
     authority, issuer = Authority(), Issuer(clock=CLOCK)
     write(authority.issue("payment"), tmp_path)
@@ -135,7 +136,7 @@ async def test_a_client_calls_secure_instances(tmp_path: Path) -> None:
         secure_order("impostor", other, issuer) as impostor,
         secure_order("order-1", served, issuer) as order,
         plane(registry, port),
-        client("python", bootstrap_file(tmp_path, port), tmp_path, token) as asked,
+        client(language, bootstrap_file(tmp_path, port), tmp_path, token) as asked,
     ):
         await registry.register(impostor.registered)
         assert await asked.ask() == "UNAVAILABLE"
