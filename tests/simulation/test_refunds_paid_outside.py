@@ -61,7 +61,7 @@ class Operator:
         }
 
 
-async def refused(suite: SimulatedSuite, *, returned: bool) -> Order:
+async def refused(suite: SimulatedSuite, *, returned: bool, units: int = 2) -> Order:
     """Return an order whose refund, of everything or of a return, the processor refuses."""
     request = order_request(
         Coordination.ORCHESTRATED, sku=SKU, quantity=2, method="pm_refund_declined"
@@ -71,7 +71,7 @@ async def refused(suite: SimulatedSuite, *, returned: bool) -> Order:
     if returned:
         await suite.orders.fulfill(order_id)
         await suite.run_until_idle()
-        await suite.orders.take_back(order_id)
+        await suite.orders.take_back(order_id, {SKU: units})
     else:
         await suite.orders.cancel(order_id)
     await suite.run_until_idle(until_review=True)
@@ -109,6 +109,25 @@ async def test_what_was_paid_outside_ends_the_order(
         assert order.refunded == order.total
         assert order.total is not None
         assert await operator.paid_outside() == {TRANSFER: order.total.minor_units}
+        assert await wrong_equations(suite) == []
+
+
+async def test_a_retry_after_the_record_asks_for_nothing_more(databases: Databases) -> None:
+    """One of two units came back and was paid outside; RetrySaga can't make the other be paid."""
+    async with open_simulated_suite(databases, 1, units={SKU: 50}) as suite:
+        order = await refused(suite, returned=True, units=1)
+        operator = Operator(suite, order.order_id)
+        (refund,) = (await operator.payment()).refunds
+
+        await operator.settle(refund.refund_id)
+        await suite.orders.retry(order.order_id)
+        await suite.run_until_idle()
+
+        order = await suite.orders.order(order.order_id)
+        assert (order.state, order.review) == (OrderState.FULFILLED, None)
+        assert order.refunded is not None
+        assert order.refunded.minor_units == refund.amount.minor_units
+        assert len((await operator.payment()).refunds) == 1
         assert await wrong_equations(suite) == []
 
 

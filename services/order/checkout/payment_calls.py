@@ -9,6 +9,8 @@ step then reads the payment and concludes from its state: captured under another
 captured, and refunded in full is refunded.
 """
 
+from collections.abc import Sequence
+
 import grpc
 from tradepost.payment.v1 import payment_service_pb2 as rpc
 from tradepost.payment.v1.payment_pb2 import (
@@ -181,6 +183,11 @@ class PaymentCalls:
         current = order.pending_returns[0]
         if current.amount.minor_units == 0:
             return commands.ReturnRefunded(current.return_id, "", current.amount)
+        if order.attempt_of(REFUND_RETURN) > 1:
+            # An operator may have paid an earlier attempt outside: another would pay it twice.
+            paid = paid_for_before(await self._payments(order, call), order, current)
+            if paid is not None:
+                return paid
         request = rpc.RefundPaymentRequest(
             request_id=step_id(current.return_id, REFUND_RETURN, order.attempt_of(REFUND_RETURN)),
             payment_id=order.payment_id,
@@ -196,8 +203,12 @@ class PaymentCalls:
             amount = from_money(refund.amount)
             return commands.ReturnRefunded(current.return_id, refund.refund_id, amount)
         if refund.state == RefundState.REFUND_STATE_FAILED:
-            return paid_for_before(response.payment, order, current) or commands.RefundFailed()
+            return commands.RefundFailed()
         return Pending(name_of(RefundState.DESCRIPTOR, refund.state))
+
+    async def _payments(self, order: Order, call: StepCall) -> Sequence[Payment]:
+        request = rpc.ListPaymentsRequest(order_id=order.order_id)
+        return (await self._stub.ListPayments(request, timeout=call.timeout_s)).payments
 
     async def _in_conflict(
         self, error: grpc.aio.AioRpcError, reasons: set[str], order: Order, call: StepCall
@@ -209,9 +220,7 @@ class PaymentCalls:
         """
         if failure_reason(error) not in reasons:
             raise error
-        request = rpc.ListPaymentsRequest(order_id=order.order_id)
-        response = await self._stub.ListPayments(request, timeout=call.timeout_s)
-        for payment in response.payments:
+        for payment in await self._payments(order, call):
             is_authorized = payment.state == PaymentState.PAYMENT_STATE_AUTHORIZED
             if payment.authorize_request_id == _authorize_id(order) and not is_authorized:
                 return payment

@@ -1,5 +1,7 @@
 """What the state of a payment says to an order that wants to give its money back."""
 
+from collections.abc import Iterable
+
 from tradepost.payment.v1.payment_pb2 import Payment, RefundState
 
 from services.chassis.domain.money import Money
@@ -27,15 +29,15 @@ def without_refund(
 
 
 def paid_for_before(
-    payment: Payment, order: Order, current: OrderReturn
+    payments: Iterable[Payment], order: Order, current: OrderReturn
 ) -> commands.ReturnRefunded | None:
     """Return the refund of an earlier attempt, if an operator has paid it outside meanwhile."""
     attempts = range(1, order.attempt_of(REFUND_RETURN))
     earlier = {step_id(current.return_id, REFUND_RETURN, attempt) for attempt in attempts}
-    for refund in payment.refunds:
-        is_paid = refund.state == RefundState.REFUND_STATE_SUCCEEDED
+    for refund in (each for payment in payments for each in payment.refunds):
+        amount = from_money(refund.amount)
+        is_paid = refund.state == RefundState.REFUND_STATE_SUCCEEDED and amount == current.amount
         if is_paid and refund.request_id in earlier:
-            amount = from_money(refund.amount)
             return commands.ReturnRefunded(current.return_id, refund.refund_id, amount)
     return None
 

@@ -144,10 +144,16 @@ class SimulatedOrderService:
         intention = requests.fulfill_order(request)
         self.pending.append(await self.database.write(self.parts.writes.change, intention))
 
-    async def take_back(self, order_id: str) -> None:
-        """Return everything of an order. Raises OrderNotReturnableError."""
+    async def take_back(self, order_id: str, units: Mapping[str, int] | None = None) -> None:
+        """Return these units of an order, or everything. Raises OrderNotReturnableError."""
         request = rpc.ReturnOrderRequest(
-            request_id=self._request_id(), order_id=order_id, return_all=True
+            request_id=self._request_id(),
+            order_id=order_id,
+            lines=[
+                rpc.ReturnOrderLine(sku=sku, quantity=quantity)
+                for sku, quantity in (units or {}).items()
+            ],
+            return_all=units is None,
         )
         asked = requests.return_order(request)
         command = replace(asked.command, return_id=self._dependencies.ids.new("ret"))
