@@ -67,10 +67,6 @@ class PostgresServer:
         """Create a database as a copy of `template`. Raises psycopg.Error."""
         self._execute("CREATE DATABASE {} TEMPLATE {}", name, template)
 
-    def drop_database(self, name: str) -> None:
-        """Delete a database and cut its connections. Raises psycopg.Error."""
-        self._execute("DROP DATABASE {} WITH (FORCE)", name)
-
     def start(self) -> None:
         """Start the server and return once it takes connections. Raises RuntimeError with its log.
 

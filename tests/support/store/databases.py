@@ -98,12 +98,12 @@ class PostgresDatabases:
         return self.url(name)
 
     def give_back(self) -> None:
-        """Return the migrated databases to the pool, and drop the others."""
+        """Return all databases to the pool."""
         for name, database in self._names.items():
             if name in self._migrated:
                 self._pool.take_back(database, self._migrated[name])
             else:
-                self._pool.drop(database)
+                self._pool.clear(database)
         self._names.clear()
         self._migrated.clear()
 

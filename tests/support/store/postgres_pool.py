@@ -1,4 +1,4 @@
-"""A pool of migrated databases on a real PostgreSQL server: tests empty and reuse them.
+"""A pool of databases on a real PostgreSQL server, with tables or without: tests reuse them.
 
 Creating and dropping a database takes longer than most tests; emptying it does not.
 """
@@ -22,6 +22,10 @@ _TABLES = (
     "SELECT relname, pg_relation_size(oid) FROM pg_class"
     " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 )
+_NEW_SCHEMA = (
+    "DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION pg_database_owner;"
+    "GRANT USAGE ON SCHEMA public TO PUBLIC"
+)
 _RESTART_SEQUENCES = (
     "SELECT setval(oid, 1, false) FROM pg_class"
     " WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace"
@@ -42,17 +46,18 @@ class PostgresPool:
         self._migrate = migrate
         self._numbers = count(1)
         self._templates: dict[Path, _Template] = {}
+        self._without_tables: list[str] = []
         self._free: defaultdict[Path, list[str]] = defaultdict(list)
 
     def url(self, database: str) -> str:
         """The URL of a database."""
         return self._server.url(database)
 
-    def new(self, *, template: str = "template1") -> str:
-        """Create a database; returns its name."""
-        name = f"test_{next(self._numbers)}"
-        self._server.create_database(name, template=template)
-        return name
+    def new(self) -> str:
+        """Get a database without tables; returns its name."""
+        if self._without_tables:
+            return self._without_tables.pop()
+        return self._copy_of("template1")
 
     async def migrated(self, versions: Path) -> str:
         """Get an empty database with the tables of the chassis and of `versions`."""
@@ -62,28 +67,42 @@ class PostgresPool:
             name = self.new()
             await self._migrate(self.url(name), versions)
             self._templates[versions] = self._template(name)
-        return self.new(template=self._templates[versions].name)
+        return self._copy_of(self._templates[versions].name)
 
-    def drop(self, database: str) -> None:
-        """Drop a database instead of reusing it."""
-        self._server.drop_database(database)
+    def clear(self, database: str) -> None:
+        """Drop all tables of a database, for its reuse."""
+        with psycopg.connect(self.url(database)) as connection:
+            connection.execute(_DISCONNECT)
+            connection.execute(_NEW_SCHEMA)
+        self._without_tables.append(database)
 
     def take_back(self, database: str, versions: Path) -> None:
-        """Empty a migrated database for reuse; drop it if the test changed its tables."""
+        """Empty a migrated database for its reuse, and drop the tables that the test has added.
+
+        If the test has renamed or dropped tables, all of them are dropped.
+        """
         template = self._templates[versions]
         with psycopg.connect(self.url(database)) as connection:
             connection.execute(_DISCONNECT)
             sizes: dict[str, int] = dict(connection.execute(_TABLES).fetchall())
-            reusable = sizes.keys() == template.tables
-            if reusable:
-                _empty(connection, {name: sizes[name] for name in sizes.keys() - _KEPT})
+            is_whole = template.tables <= sizes.keys()
+            if is_whole:
+                for added in sizes.keys() - template.tables:
+                    connection.execute(f"DROP TABLE {added}".encode())
+                _empty(connection, {name: sizes[name] for name in template.tables - _KEPT})
                 connection.execute(
                     "UPDATE event_counter SET position = 0, epoch = %s", template.epoch
                 )
-        if reusable:
+        if is_whole:
             self._free[versions].append(database)
         else:
-            self.drop(database)
+            self.clear(database)
+
+    def _copy_of(self, template: str) -> str:
+        """Create a database; returns its name."""
+        name = f"test_{next(self._numbers)}"
+        self._server.create_database(name, template=template)
+        return name
 
     def _template(self, name: str) -> "_Template":
         with psycopg.connect(self.url(name)) as connection:
