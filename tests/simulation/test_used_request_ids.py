@@ -17,7 +17,7 @@ from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
 from services.chassis.saga.model import step_id
 from services.order.domain import steps
-from services.order.domain.events import Coordination, Refusal, RefusalReason
+from services.order.domain.events import Cause, Coordination, Refusal, RefusalReason
 from services.order.domain.reviews import REQUEST_ID_REUSED
 from services.order.domain.state import Order, OrderState, Review
 from tests.support.simulation.in_process_channel import channel_to
@@ -91,6 +91,34 @@ async def test_a_step_before_the_capture_is_undone(databases: Databases, step: s
         await check_effects(suite, order, "RELEASED")
 
 
+@pytest.mark.parametrize("step", [steps.RESERVE, steps.AUTHORIZE, steps.COMMIT])
+async def test_a_choreographed_order_is_undone_at_its_deadline(
+    databases: Databases, step: str
+) -> None:
+    """The participant parks the event that asks for the step; the order ends by itself."""
+    async with open_simulated_suite(databases, 1, units={SKU: 50}) as suite:
+        order = await lived(suite, step, FULFILLED, Coordination.CHOREOGRAPHED)
+
+        assert (order.state, order.cause) == (OrderState.CANCELLED, Cause.DEADLINE_PASSED)
+        await check_effects(suite, order, "RELEASED")
+
+
+async def test_the_capture_of_a_choreographed_order_can_be_retried(databases: Databases) -> None:
+    """Payment parks the event that asks for the capture; then the order asks itself."""
+    async with open_simulated_suite(databases, 1, units={SKU: 50}) as suite:
+        order = await lived(suite, steps.CAPTURE, FULFILLED, Coordination.CHOREOGRAPHED)
+        assert order.review == Review(steps.CAPTURE, REQUEST_ID_REUSED)
+
+        await suite.orders.retry(order.order_id)
+        await suite.run_until_idle(until_review=True)
+        await suite.orders.fulfill(order.order_id)
+        await suite.run_until_idle(until_review=True)
+
+        order = await suite.orders.order(order.order_id)
+        assert (order.state, order.review) == (OrderState.FULFILLED, None)
+        await check_effects(suite, order, "FULFILLED")
+
+
 async def test_the_step_that_undoes_can_be_retried_too(databases: Databases) -> None:
     """The review of a step that failed gives way to that of the step that can't undo it."""
     async with open_simulated_suite(databases, 1, units={SKU: 50}) as suite:
@@ -114,9 +142,14 @@ async def test_the_step_that_undoes_can_be_retried_too(databases: Databases) -> 
         await check_effects(suite, order, "RELEASED")
 
 
-async def lived(suite: SimulatedSuite, step: str, life: Life) -> Order:
+async def lived(
+    suite: SimulatedSuite,
+    step: str,
+    life: Life,
+    coordination: Coordination = Coordination.ORCHESTRATED,
+) -> Order:
     """Use up the id of a step, and take the order to that step."""
-    order_id = await placed(suite, life)
+    order_id = await placed(suite, life, coordination)
     if not life.is_returned:
         await use_up(suite, step, step_id(order_id, step, 1))
     await suite.run_until_idle(until_review=True)
@@ -133,9 +166,11 @@ async def lived(suite: SimulatedSuite, step: str, life: Life) -> Order:
     return await suite.orders.order(order_id)
 
 
-async def placed(suite: SimulatedSuite, life: Life) -> str:
+async def placed(
+    suite: SimulatedSuite, life: Life, coordination: Coordination = Coordination.ORCHESTRATED
+) -> str:
     """Place an order of two units."""
-    request = order_request(Coordination.ORCHESTRATED, sku=SKU, quantity=2, method="pm_visa")
+    request = order_request(coordination, sku=SKU, quantity=2, method="pm_visa")
     return await suite.orders.place(request, cancel_at=life.cancel_at)
 
 

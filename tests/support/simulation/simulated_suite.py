@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection
 from tradepost.event.v1.event_pb2 import Event
@@ -15,7 +16,9 @@ from tradepost.event.v1.event_pb2 import Event
 from services.chassis.consumer.inbox import Attempt, ConsumerPosition, Inbox
 from services.chassis.feed.feed_page import FeedQuery, read_feed
 from services.chassis.feed.wire import to_event
+from services.chassis.request.errors import RequestIdReusedError
 from services.chassis.store.change import AfterCommit
+from services.chassis.telemetry.error_text import describe
 from services.chassis.work.lease import LeaseRow, Leases
 from services.inventory.checkout import consumer as inventory_consumer
 from services.order.checkout import consumer as checkout_consumer
@@ -163,12 +166,26 @@ class SimulatedSuite:
             )
             for stored in page.events
         ]
-        apply = partial(inbox.apply, reached=reached, events=events, failures={}, attempt=Attempt())
-        try:
-            await reader.crashing.write(apply, then=_call_back)
-        except ProcessDiedError:
-            reader.restart()
+        apply = partial(inbox.apply, reached=reached, events=events)
+        await self._apply(reader.crashing, apply, reader.restart)
         return True
+
+    @staticmethod
+    async def _apply(database: Any, apply: Callable[..., Any], restart: Callable[[], None]) -> None:
+        """Apply events; one under whose request id something else was done is parked."""
+        failures: dict[int, str] = {}
+        while True:
+            attempt = Attempt()
+            write = partial(apply, failures=failures, attempt=attempt)
+            try:
+                await database.write(write, then=_call_back)
+            except ProcessDiedError:
+                restart()
+            except RequestIdReusedError as error:
+                assert attempt.event is not None
+                failures[attempt.event.position] = describe(error)
+                continue
+            return
 
     async def advance(self, seconds: float) -> None:
         """Let time pass."""
