@@ -25,13 +25,21 @@ class RawHttp2:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
-    def ask(self, stream: int, fields: Fields, data: bytes | None = None) -> None:
-        """Write a request with these fields, pseudo-headers included, in their order."""
+    def ask(
+        self, stream: int, fields: Fields, data: bytes | None = None, trailers: Fields = ()
+    ) -> None:
+        """Write a request with these fields, pseudo-headers included, in their order.
+
+        Trailers can stand behind data only.
+        """
         block = b"".join(_literal(name, value) for name, value in fields)
         flags = _END_HEADERS | (_END_STREAM if data is None else 0)
         self.writer.write(_frame(_HEADERS, flags, stream, block))
         if data is not None:
-            self.writer.write(_frame(_DATA, _END_STREAM, stream, data))
+            end = b"".join(_literal(name, value) for name, value in trailers)
+            self.writer.write(_frame(_DATA, 0 if end else _END_STREAM, stream, data))
+            if end:
+                self.writer.write(_frame(_HEADERS, _END_HEADERS | _END_STREAM, stream, end))
 
     async def outcomes(self, count: int = 1) -> dict[int, str]:
         """What becomes of so many streams: a status, "stream reset", or "connection closed" (0)."""

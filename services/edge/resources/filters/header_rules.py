@@ -42,9 +42,18 @@ _NOT_FROM_OUTSIDE = (
     _HIDDEN_TOKEN,
 )
 _NO_PREFIXES_FROM_OUTSIDE = ("tradepost-", "x-envoy-")
-# Metadata that only a gRPC client writes correctly; a server fails a call whose values it can't
-# read, and that would be a fault of ours to callers of other protocols.
-_ONLY_OF_GRPC = ".*-bin|grpc-.*encoding.*"
+# A server of gRPC reads these by their types. It keeps what it can't read in the connection's table
+# of headers (HPACK), and from then on fails every call on it that has a header of the same name,
+# whoever makes it. All callers share the connections to services, so what no service asks for is
+# removed, and the others can always be read. The router writes `grpc-timeout` anew.
+_READ_BY_GRPC = ".*-bin|grpc-(internal-.*|previous-rpc-attempts|retry-pushback-ms|status|message)"
+_ENCODING = "grpc-encoding"
+_KNOWN_ENCODING = (
+    f"%CEL(request.headers['{_ENCODING}'] in ['identity', 'gzip', 'deflate']"
+    f" ? request.headers['{_ENCODING}'] : 'identity')%"
+)
+# Only the messages of gRPC and gRPC-Web are compressed by it.
+_ONLY_OF_GRPC = "grpc-.*encoding.*"
 # The router is told not to send this, but what asks for the cache is not.
 _SERVICE_TIME = "x-envoy-upstream-service-time"
 # Answers in JSON say the same by their HTTP status and their body.
@@ -73,8 +82,13 @@ def header_rules() -> http_connection_manager_pb2.HttpFilter:
                 _removed_matching(string_pb2.StringMatcher(prefix=prefix))
                 for prefix in _NO_PREFIXES_FROM_OUTSIDE
             ),
+            _removed_matching(_named(_READ_BY_GRPC)),
+            _set(_ENCODING, _KNOWN_ENCODING),
+            _set("te", "trailers"),
             _set(_INNER_CORRELATION, CORRELATION_ID),
         ],
+        # No request of ours has any.
+        request_trailers_mutations=[_removed_matching(_named(".*"))],
         response_mutations=[_set(_CORRELATION, CORRELATION_ID), _removed(_SERVICE_TIME)],
     )
     return _filter(mutations)
@@ -84,8 +98,7 @@ def headers_of(protocol: str, *, hides_token: bool) -> Mapping[str, AnyMessage]:
     """Return what the route of requests to be translated says: in which protocol they are."""
     requests = [_set(PROTOCOL_HEADER, protocol), _set(VERB_HEADER, "%REQ(:METHOD)%")]
     if protocol != GRPC_WEB:
-        metadata = regex_pb2.RegexMatcher(regex=_ONLY_OF_GRPC)
-        requests.append(_removed_matching(string_pb2.StringMatcher(safe_regex=metadata)))
+        requests.append(_removed_matching(_named(_ONLY_OF_GRPC)))
     if hides_token:
         requests += [_set(_HIDDEN_TOKEN, f"%REQ({_USUAL_TOKEN})%"), _removed(_USUAL_TOKEN)]
     mutations = header_mutation_pb2.Mutations(
@@ -115,6 +128,10 @@ def _removed(name: str) -> mutation_rules_pb2.HeaderMutation:
 def _removed_matching(names: string_pb2.StringMatcher) -> mutation_rules_pb2.HeaderMutation:
     matching = mutation_rules_pb2.HeaderMutation.RemoveOnMatch(key_matcher=names)
     return mutation_rules_pb2.HeaderMutation(remove_on_match=matching)
+
+
+def _named(regex: str) -> string_pb2.StringMatcher:
+    return string_pb2.StringMatcher(safe_regex=regex_pb2.RegexMatcher(regex=regex))
 
 
 def _set(name: str, value: str) -> mutation_rules_pb2.HeaderMutation:

@@ -27,9 +27,9 @@ def to_service(method: PublicMethod, settings: EdgeSettings) -> route_components
     """Return the route of a gRPC call to the service that serves the method.
 
     A caller's own deadline (`grpc-timeout`) holds if it is the shorter one. The service is told the
-    time limit that holds, never the caller's own words: services stop working, or answer with what
-    they have, shortly before the deadline. One that couldn't read it would fail the call without an
-    answer, and after ten of them Envoy would take the instance for a broken one.
+    time limit that holds: services stop working, or answer with what they have, shortly before the
+    deadline. They never get the caller's own words, which a server may be unable to read
+    (`filters/header_rules.py` says what follows from that).
     """
     limit = seconds(time_limit_s(method, settings))
     return route_components_pb2.RouteAction(
