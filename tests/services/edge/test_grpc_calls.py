@@ -42,6 +42,14 @@ async def test_the_answer_is_that_of_the_service(suite: Suite, edge: RunningEdge
     assert await OrderServiceStub(edge.channel).ListOrders(request) == direct
 
 
+async def test_a_compressed_request_is_read(edge: RunningEdge) -> None:
+    """A client may compress what it sends; the service reads all of it."""
+    request = rpc.CreateOrderRequest(payment_method="x" * 10_000)
+    call = OrderServiceStub(edge.channel).CreateOrder(request, compression=grpc.Compression.Gzip)
+    assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "payment_method" in (await call.details() or "")
+
+
 async def test_an_error_keeps_its_reason(edge: RunningEdge) -> None:
     """An error of a service reaches the caller with its code and its reason."""
     with pytest.raises(grpc.aio.AioRpcError) as raised:
