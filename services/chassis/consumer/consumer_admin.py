@@ -52,8 +52,9 @@ class ConsumerAdmin:
         """Move a consumer back to an earlier position, at most to the head of its feed.
 
         A restored feed may be shorter than before; above its head, events would be skipped as it
-        grows. Raises InvalidRequestError, RequestIdReusedError, ConsumerNotFoundError,
-        PositionNotReachedError, PositionAheadOfHeadError and FeedUnreachableError.
+        grows, and above the head that it was restored to, those that it has got since. Raises
+        InvalidRequestError, RequestIdReusedError, ConsumerNotFoundError, PositionNotReachedError,
+        PositionAheadOfHeadError and FeedUnreachableError.
         """
         check = Check()
         request_id = check.uuid("request_id", request.request_id)
@@ -93,18 +94,23 @@ class ConsumerAdmin:
             raise ConsumerNotFoundError(request.consumer, self._by_name)
         former = subscription.rewind(connection, request.after_position)
         if former is not None and request.after_position:
-            _check_head(request, feed)
+            _check_head(request, feed, former)
         response = pb.RewindSubscriptionResponse(rewound_from=_to_message(request.consumer, former))
         return StoredResponse(response.SerializeToString())
 
 
-def _check_head(request: pb.RewindSubscriptionRequest, feed: pb.GetFeedResponse | None) -> None:
+def _check_head(
+    request: pb.RewindSubscriptionRequest,
+    feed: pb.GetFeedResponse | None,
+    former: ConsumerPosition,
+) -> None:
+    """Refuse a position above the head, or above the one that the feed was restored to."""
     if feed is None:
         raise FeedUnreachableError(request.consumer)
-    if request.after_position > feed.head_position:
-        raise PositionAheadOfHeadError(
-            after_position=request.after_position, head_position=feed.head_position
-        )
+    head, restored = feed.head_position, former.restored_head
+    lowest = head if restored is None else min(head, restored)
+    if request.after_position > lowest:
+        raise PositionAheadOfHeadError(after_position=request.after_position, head_position=lowest)
 
 
 def _add_lag(subscription: event_pb2.Subscription, feed: pb.GetFeedResponse) -> None:

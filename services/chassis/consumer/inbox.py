@@ -46,6 +46,7 @@ SUBSCRIPTION = Table(
     Column("event_id", String, nullable=False),
     Column("event_at", String, nullable=False),
     Column("refusal", String, nullable=False),
+    Column("restored_head", BigInteger),
 )
 _of_consumer = SUBSCRIPTION.c.consumer == bindparam("of_consumer")
 _GET = Prepared(
@@ -55,6 +56,7 @@ _GET = Prepared(
         SUBSCRIPTION.c.refusal,
         SUBSCRIPTION.c.event_id,
         SUBSCRIPTION.c.event_at,
+        SUBSCRIPTION.c.restored_head,
     ).where(_of_consumer)
 )
 _ADD = Prepared(insert(SUBSCRIPTION).inline())
@@ -67,6 +69,7 @@ _MOVE = Prepared(
         event_id=bindparam("new_event_id"),
         event_at=bindparam("new_event_at"),
         refusal="",
+        restored_head=None,
     )
 )
 _REFUSE = Prepared(
@@ -74,6 +77,7 @@ _REFUSE = Prepared(
     .where(_of_consumer)
     .values(
         refusal=bindparam("new_refusal"),
+        restored_head=bindparam("new_restored_head"),
         event_id=bindparam("new_event_id"),
         event_at=bindparam("new_event_at"),
     )
@@ -92,12 +96,14 @@ class ConsumerPosition:
 
     `event_id` is the id of the event at the position, by which the feed notices another history; ""
     if it is not known. `refusal` is why the feed does not go on from here, until an operator acts.
+    `restored_head` is how far a restored feed reached when it first refused the position, if less.
     """
 
     epoch: str
     position: int
     event_id: str = field(default="", compare=False)
     refusal: str = field(default="", compare=False)
+    restored_head: int | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
@@ -129,10 +135,11 @@ class Inbox:
         row = _GET.first(connection, of_consumer=self.consumer)
         if row is None:
             return None
-        epoch, position, refusal, event_id, event_at = row
-        # An instance of an older version moves the position without the event.
-        is_current = event_at == _event_at(epoch, position)
-        return ConsumerPosition(epoch, position, event_id if is_current else "", refusal)
+        epoch, position, refusal, event_id, event_at, restored_head = row
+        # An older version moves the position without the event, and clears the refusal alone.
+        event_id = event_id if event_at == _event_at(epoch, position) else ""
+        restored_head = restored_head if refusal else None
+        return ConsumerPosition(epoch, position, event_id, refusal, restored_head)
 
     def move(self, connection: Connection, reached: ConsumerPosition) -> None:
         """Set the consumer's position; all events after it are delivered, possibly again."""
@@ -151,13 +158,17 @@ class Inbox:
                 event_id=reached.event_id,
                 event_at=_event_at(reached.epoch, reached.position),
                 refusal="",
+                restored_head=None,
             )
 
-    def refuse(self, connection: Connection, reached: ConsumerPosition, reason: str) -> None:
+    def refuse(
+        self, connection: Connection, reached: ConsumerPosition, reason: str, head: int | None
+    ) -> None:
         """Record why the feed refuses to go on from `reached`. Raises PositionMovedError.
 
         A position above the head belongs to a history that is over. If its event is not known, an
-        id is recorded that no event has, so that the feed refuses it also when it has grown.
+        id is recorded that no event has, so that the feed refuses it also when it has grown. `head`
+        is how far the feed reaches, where it is below the position.
         """
         self._check(connection, reached)
         event_id = reached.event_id
@@ -169,6 +180,7 @@ class Inbox:
             new_refusal=reason,
             new_event_id=event_id,
             new_event_at=_event_at(reached.epoch, reached.position),
+            new_restored_head=head if reached.restored_head is None else reached.restored_head,
         )
 
     def begin_epoch(self, connection: Connection, epoch: str) -> int:

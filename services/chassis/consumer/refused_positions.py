@@ -18,12 +18,13 @@ REFUSALS = frozenset({"HISTORY_CHANGED", "POSITION_AHEAD_OF_HEAD", "POSITION_TRU
 _REMEDY = "begin a new epoch in the feed's service, or call RewindSubscription"
 
 
-def record_refusal(connection: Connection, inbox: Inbox, reason: str) -> bool:
+def record_refusal(connection: Connection, inbox: Inbox, refusal: ErrorInfo) -> bool:
     """Record for operators why the feed refuses the position; False if that is recorded already."""
     reached = inbox.reached(connection)
-    if reached is None or reached.refusal == reason:
+    if reached is None or reached.refusal == refusal.reason:
         return False
-    inbox.refuse(connection, reached, reason)
+    head = refusal.metadata.get("head_position")
+    inbox.refuse(connection, reached, refusal.reason, None if head is None else int(head))
     return True
 
 

@@ -275,7 +275,7 @@ class Subscription:
 
         def write(connection: Connection) -> bool:
             self._leases.check(connection, claim)
-            return record_refusal(connection, self.inbox, refusal.reason)
+            return record_refusal(connection, self.inbox, refusal)
 
         if await self._database.write(write):
             log_stop(self._log, refusal)

@@ -358,7 +358,7 @@ class RewindSubscriptionRequest(_message.Message):
     """The consumer."""
     after_position: _builtins.int
     """It continues after this position; 0 for the beginning. Must not be ahead of the consumer, nor of
-    the head of its feed.
+    the head of its feed, nor of the head that a restored feed had when it first refused the consumer.
     """
     reason: _builtins.str
     """Why: at most 500 characters; a person must say so."""

@@ -143,6 +143,41 @@ async def test_a_rewind_above_the_restored_head_is_refused(
         assert await one.rewind(2) == 4
 
 
+async def test_a_rewind_above_a_head_that_has_grown_since_is_refused(
+    source: Source, databases: Databases
+) -> None:
+    """A consumer that saw the restored head goes back to it, however far the feed is by now."""
+    clock = ManualClock()
+    async with (
+        consumer(databases, source.channel, clock=clock) as one,
+        consumer(databases, source.channel, clock=clock, owner="again", started=False) as again,
+        asyncio.timeout(WAIT_S),
+    ):
+        await all_positions(one, clock, 4)
+        await one.drain()
+        await restore(source, 2)
+        again.start()
+
+        async def refused() -> None:
+            while (await again.consumer_admin.list()).subscriptions[0].refusal == "":
+                again.committed.clear()
+                await again.committed.wait()
+
+        await while_time_passes(clock, refused())
+        for number in range(2, 5):
+            await source.append(f"ord_{number}", "Placed")
+        await while_time_passes(clock, stopped(again))
+
+        with pytest.raises(PositionAheadOfHeadError) as above:
+            await again.rewind(3)
+        assert above.value.facts == {"after_position": "3", "head_position": "2"}
+        assert await again.rewind(2) == 4
+        await all_positions(again, clock, 5)
+        assert {"ord_2", "ord_3", "ord_4"} < set(await again.notes())
+        # The history is whole again, so the head of before means nothing any more.
+        assert await again.rewind(4) == 5
+
+
 async def test_a_stream_that_was_open_meanwhile_is_refused(source: Source) -> None:
     """A feed compares the history before each read, so it does not go on after a restore."""
     async with asyncio.timeout(WAIT_S):
