@@ -3,6 +3,8 @@
 import json
 import random
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from typing import Any
 
 import grpc
 import pytest
@@ -16,7 +18,7 @@ from discovery.registry.instance import Instance
 from discovery.registry.name_server import NameServer
 from discovery.registry.protocols import RegistryError
 from scripts.suite.consul import ConsulAgent, free_ports
-from tests.support.discovery.probe_service import Probe, Start, path
+from tests.support.discovery.probe_service import SERVING, Probe, Start, path
 
 NAME = "probe.service.consul"
 ROUND_ROBIN = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
@@ -50,46 +52,54 @@ def instance_of(server: Probe) -> Instance:
     return Instance(server.name, "probe", server.host, server.port, incarnation=server.name)
 
 
+@pytest.fixture
+def serve(start: Start, registry: ConsulRegistry) -> Start:
+    """Starts a server that the agent lists, because it says SERVING."""
+
+    async def serve_one(name: str, **options: Any) -> Probe:
+        server = await start(name, health=SERVING, **options)
+        await registry.register(instance_of(server))
+        return server
+
+    return serve_one
+
+
 def watcher(address: str, dns_port: int) -> DnsWatcher:
     """What a channel to `dns://127.0.0.1:<dns_port>/<address>` watches."""
     ask = NameServer(f"127.0.0.1:{dns_port}")
     return DnsWatcher(address, clock=SystemClock(), rng=random.Random(1), ask=ask)
 
 
-async def register(registry: ConsulRegistry, *servers: Probe) -> None:
-    """Register the servers, and wait until the catalogue has them, which DNS answers from."""
-    for server in servers:
-        await registry.register(instance_of(server))
-    while len(await registry.lookup("probe")) < len(servers):
-        pass
+async def listed(address: str, dns_port: int, wanted: set[tuple[str, int]]) -> list[Instance]:
+    """What DNS lists, once these are its addresses and ports: its answers follow registrations."""
+    asked = watcher(address, dns_port)
+    while True:
+        with suppress(RegistryError):
+            found = await asked.lookup(address)
+            if {(one.address, one.port) for one in found} == wanted:
+                return list(found)
 
 
-async def test_srv_records_name_every_instance_with_its_port(
-    registry: ConsulRegistry, dns_port: int, start: Start
-) -> None:
+async def test_srv_records_name_every_instance_with_its_port(dns_port: int, serve: Start) -> None:
     """All instances are found with addresses and ports, although Consul's UDP answers name three.
 
     Ids, tags and metadata stay unknown.
     """
-    servers = [await start(f"probe-{number}") for number in range(5)]
-    await register(registry, *servers)
+    servers = [await serve(f"probe-{number}") for number in range(5)]
 
-    listed = await watcher(NAME, dns_port).lookup(NAME)
+    found = await listed(NAME, dns_port, {(server.host, server.port) for server in servers})
 
-    assert {(one.address, one.port) for one in listed} == {(at.host, at.port) for at in servers}
-    assert all(one.instance_id == one.endpoint for one in listed)
+    assert len(found) == 5
+    assert all(one.instance_id == one.endpoint for one in found)
 
 
-async def test_a_name_with_a_port_has_addresses_alone(
-    registry: ConsulRegistry, dns_port: int, start: Start
-) -> None:
+async def test_a_name_with_a_port_has_addresses_alone(dns_port: int, serve: Start) -> None:
     """With a port in the target only addresses are asked for, and every instance has that port."""
-    hosts = ("127.0.0.2", "127.0.0.3")
-    await register(registry, *[await start(host, host=host) for host in hosts])
+    servers = [await serve(host, host=host) for host in ("127.0.0.2", "127.0.0.3")]
 
-    listed = await watcher(f"{NAME}:7", dns_port).lookup(NAME)
+    found = await listed(f"{NAME}:7", dns_port, {(server.host, 7) for server in servers})
 
-    assert [one.endpoint for one in listed] == ["127.0.0.2:7", "127.0.0.3:7"]
+    assert [one.endpoint for one in found] == ["127.0.0.2:7", "127.0.0.3:7"]
 
 
 async def test_a_name_without_instances_is_a_registry_error(
@@ -101,10 +111,10 @@ async def test_a_name_without_instances_is_a_registry_error(
         await watcher(NAME, dns_port).lookup(NAME)
 
 
-async def test_a_drain_fails_no_call(registry: ConsulRegistry, dns_port: int, start: Start) -> None:
+async def test_a_drain_fails_no_call(registry: ConsulRegistry, dns_port: int, serve: Start) -> None:
     """A channel moves to the instances that are left, without a failed call."""
-    leaving, staying = await start("leaving"), await start("staying")
-    await register(registry, leaving, staying)
+    leaving, staying = await serve("leaving"), await serve("staying")
+    await listed(NAME, dns_port, {(one.host, one.port) for one in (leaving, staying)})
     async with discovery.open_channel(f"dns://127.0.0.1:{dns_port}/{NAME}") as channel:
         post = channel.unary_unary(path("Post"))
         answers = set()
@@ -116,15 +126,14 @@ async def test_a_drain_fails_no_call(registry: ConsulRegistry, dns_port: int, st
             assert await post(b"x", timeout=60) == b"staying:x"
 
 
-async def test_grpc_itself_asks_the_agent(
-    registry: ConsulRegistry, dns_port: int, start: Start
-) -> None:
+async def test_grpc_itself_asks_the_agent(dns_port: int, serve: Start) -> None:
     """A plain grpc.aio channel takes the addresses from the agent, and the port from its target."""
-    first = await start("first", host="127.0.0.2")
-    second = await start("second", host="127.0.0.3", port=first.port)
-    await register(registry, first, second)
+    first = await serve("first", host="127.0.0.2")
+    second = await serve("second", host="127.0.0.3", port=first.port)
+    name = f"{NAME}:{first.port}"
+    await listed(name, dns_port, {(one.host, one.port) for one in (first, second)})
     async with grpc.aio.insecure_channel(
-        f"dns://127.0.0.1:{dns_port}/{NAME}:{first.port}",
+        f"dns://127.0.0.1:{dns_port}/{name}",
         options=[("grpc.service_config", ROUND_ROBIN)],
     ) as channel:
         post = channel.unary_unary(path("Post"))
