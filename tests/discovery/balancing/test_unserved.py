@@ -151,11 +151,11 @@ async def test_a_tried_instance_is_better_than_one_without_the_method(
     start: Start, open_to: Open, start_stranger: StartStranger
 ) -> None:
     """A call that the only serving instance failed is repeated there."""
-    serving = await start("a")
-    channel = open_to(serving, await start_stranger(Stranger()))
+    serving, stranger = await start("a"), Stranger()
+    channel = open_to(serving, await start_stranger(stranger), service_config=ROUND_ROBIN)
     await ready(channel, 2)
     get = channel.unary_unary(path("Get"))
-    for _ in range(10):
+    while not stranger.asked["Get"]:
         await get(b"x")
 
     for _ in range(2):

@@ -14,6 +14,7 @@ Each prints the line "ready" once it holds the lock or the lease, or waits for t
 import asyncio
 import random
 import sys
+from contextlib import suppress
 
 from sqlalchemy import Connection
 
@@ -46,16 +47,25 @@ def hold(url: str) -> None:
 
 
 async def write(url: str, name: str, number: int) -> None:
-    """Append `number` events, one write each, after a line on stdin."""
+    """Append `number` events, one write each, after a line on stdin.
+
+    A write that waited too long for the lock, while the machine was busy, is made again.
+    """
     clock = SystemClock()
     log = EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(name)))
     database = await Database.open(url, clock=clock, owner=name)
     _print_line("ready")
     sys.stdin.readline()
+
+    async def append(subject: str) -> None:
+        while True:
+            with suppress(StoreUnavailableError):
+                await database.write(log.append, subject, 0, (NewEvent(type=name, payload=b""),))
+                return
+
     async with asyncio.TaskGroup() as group:
         for index in range(number):
-            event = NewEvent(type=name, payload=b"")
-            group.create_task(database.write(log.append, f"{name}_{index}", 0, (event,)))
+            group.create_task(append(f"{name}_{index}"))
     await database.close()
 
 
