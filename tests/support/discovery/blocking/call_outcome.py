@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 
-from tests.support.discovery.dropin.comparison import REMOVED
+from tests.support.discovery.dropin.comparison import unwrapped
 from tests.support.discovery.dropin.scripted_server import ScriptedServer, path
 
 # A program: takes a channel and a server, and returns what it observed.
@@ -35,10 +35,10 @@ def status(call: Any) -> tuple[Any, ...]:
     return (
         isinstance(call, grpc.RpcError),
         call.code(),
-        REMOVED.sub(r"\1", call.details() or ""),
+        unwrapped(call.details()),
         pairs(call.initial_metadata()),
         pairs(call.trailing_metadata()),
-        _VARIES.sub("~", REMOVED.sub(r"\1", debug or "")),
+        _VARIES.sub("~", unwrapped(debug) or ""),
         call.is_active() if not isinstance(call, grpc.RpcError) else None,
     )
 

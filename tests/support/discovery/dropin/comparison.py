@@ -22,7 +22,7 @@ Program = Callable[[Any, ScriptedServer], Awaitable[Any]]
 _BOUND_S = 60.0
 _VARIES = re.compile(r"127\.0\.0\.1:\d+|ipv4:127\.0\.0\.1:\d+|0x[0-9a-f]+|created_time:\"[^\"]*\"")
 # How gRPC words a spent deadline when the server's end of the stream came first.
-REMOVED = re.compile(r"Stream removed \(([^)]*)\)")
+_WRAPPED = re.compile(r"Stream removed \(([^)]*)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def exception_content(error: BaseException) -> tuple[Any, ...]:
         return (
             "AioRpcError",
             error.code(),
-            lasting(error.details()),
+            unwrapped(error.details()),
             pairs(error.initial_metadata()),
             pairs(error.trailing_metadata()),
             lasting(error.debug_error_string()),
@@ -127,7 +127,7 @@ def _content_of_call(error: Any) -> tuple[Any, ...]:
     return (
         "RpcError",
         error.code(),
-        lasting(error.details()),
+        unwrapped(error.details()),
         pairs(error.initial_metadata()),
         pairs(error.trailing_metadata()),
         # grpc waits for ever for the text of a call that was cancelled on this side.
@@ -144,7 +144,12 @@ def pairs(
 
 def lasting(text: str | None) -> str | None:
     """A text without the parts that differ each time."""
-    return None if text is None else _VARIES.sub("~", REMOVED.sub(r"\1", text))
+    return None if text is None else _VARIES.sub("~", unwrapped(text) or "")
+
+
+def unwrapped(text: str | None) -> str | None:
+    """The words of a status without those that tell which side ended the stream first."""
+    return None if text is None else _WRAPPED.sub(r"\1", text)
 
 
 async def ending(call: Any) -> tuple[Any, ...]:
