@@ -191,18 +191,19 @@ def _reserved_ports() -> Iterator[int]:
     blocks = [_PORTS[first : first + _BLOCK] for first in range(0, len(_PORTS), _BLOCK)]
     # Processes that start one after the other begin at different blocks.
     begin = os.getpid() % len(blocks)
-    held = {}
+    mine = []
     for block in blocks[begin:] + blocks[:begin]:
-        lock = (folder / str(block.start)).open("w")
+        # Never closed: the lock ends with the process.
+        lock = os.open(folder / str(block.start), os.O_CREAT | os.O_WRONLY, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.close()
+            os.close(lock)
             continue
-        held[block] = lock
+        mine.append(block)
         yield from filter(_is_free, block)
-    while any(map(_is_free, itertools.chain(*held))):
-        yield from filter(_is_free, itertools.chain(*held))
+    while any(map(_is_free, itertools.chain(*mine))):
+        yield from filter(_is_free, itertools.chain(*mine))
 
 
 def _is_free(port: int) -> bool:
