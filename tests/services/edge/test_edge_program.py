@@ -13,11 +13,10 @@ import pytest_asyncio
 from discovery.registry.consul.registry import ConsulRegistry
 from scripts.suite.consul import ConsulAgent, free_ports
 from scripts.suite.issuer import AUDIENCE, ISSUER
-from scripts.tools.paths import envoy_path
 from services.chassis.server.program import WRONG_SETTINGS
 from tests.support.discovery.consul_agent import consul_agent
 from tests.support.edge.answering_server import AnsweringServer, answering_server
-from tests.support.edge.running_edge import CLOCK, WAIT_S, instance_at
+from tests.support.edge.running_edge import CLOCK, WAIT_S, instance_at, program_environment
 from tests.support.suite.programs import ProgramResult, run
 from tests.support.suite.service_process import service_process
 
@@ -43,13 +42,7 @@ async def test_the_edge_as_a_program(
     await registry.register(instance_at("payment", payments.endpoint))
     await registry.close()
     (port,) = free_ports(1)
-    environment = {
-        "CONSUL_HTTP_ADDR": consul.address,
-        "TRADEPOST_EDGE_PORT": str(port),
-        "TRADEPOST_EDGE_ENVOY": str(envoy_path()),
-        "TRADEPOST_EDGE_FIRST_INSTANCES_S": "0",
-        "TRADEPOST_EDGE_CONCURRENCY": "1",
-    }
+    environment = program_environment(consul.address, port)
     async with service_process("edge", environment, log=tmp_path / "errors") as edge:
         started = await edge.line("Envoy started")
         assert await _until_served(port) == "{}"
@@ -71,12 +64,7 @@ async def test_the_edge_as_a_program(
 async def test_envoy_ends_with_a_killed_edge(consul: ConsulAgent) -> None:
     """An edge that is killed leaves no Envoy behind, which would hold its port."""
     (port,) = free_ports(1)
-    environment = {
-        "CONSUL_HTTP_ADDR": consul.address,
-        "TRADEPOST_EDGE_PORT": str(port),
-        "TRADEPOST_EDGE_ENVOY": str(envoy_path()),
-        "TRADEPOST_EDGE_FIRST_INSTANCES_S": "0",
-    }
+    environment = program_environment(consul.address, port)
     async with service_process("edge", environment) as edge:
         await edge.line("Envoy started")
         edge.process.kill()

@@ -11,13 +11,18 @@ import pytest_asyncio
 
 from discovery.tls.certificates import Certificates
 from scripts.suite.consul import free_ports
-from scripts.tools.paths import envoy_path
 from services.edge.control_plane.envoy_publisher import CertificateSources
 from tests.support.certificates.authority import Authority
 from tests.support.certificates.memory_source import MemoryCertificates
 from tests.support.discovery.consul_agent import consul_agent
 from tests.support.edge.answering_server import AnsweringServer, answering_server
-from tests.support.edge.running_edge import WAIT_S, RunningEdge, instance_at, running_edge
+from tests.support.edge.running_edge import (
+    WAIT_S,
+    RunningEdge,
+    instance_at,
+    program_environment,
+    running_edge,
+)
 from tests.support.suite.programs import ProgramResult, run
 from tests.support.suite.service_process import ServiceProcess, service_process
 
@@ -104,14 +109,12 @@ async def test_the_files_are_read_again(order: AnsweringServer, tmp_path: Path) 
     key.write_bytes(first.key)
     (port,) = free_ports(1)
     with consul_agent() as consul:
-        environment = {
-            "CONSUL_HTTP_ADDR": consul.address,
-            "TRADEPOST_EDGE_PORT": str(port),
-            "TRADEPOST_EDGE_ENVOY": str(envoy_path()),
-            "TRADEPOST_EDGE_FIRST_INSTANCES_S": "0",
-            "TRADEPOST_EDGE_CERTIFICATE_FILE": str(chain),
-            "TRADEPOST_EDGE_KEY_FILE": str(key),
-        }
+        environment = program_environment(
+            consul.address,
+            port,
+            TRADEPOST_EDGE_CERTIFICATE_FILE=str(chain),
+            TRADEPOST_EDGE_KEY_FILE=str(key),
+        )
         async with service_process("edge", environment) as edge:
             await edge.line("Envoy started")
             await _until_served(port, first)

@@ -59,6 +59,18 @@ def instance_at(service: str, endpoint: str, name: str = "") -> Instance:
     return Instance(name or f"{service}-{port}", service, host, int(port), incarnation=endpoint)
 
 
+def program_environment(consul: str, port: int, **more: str) -> dict[str, str]:
+    """What `python -m services.edge` reads to serve at this port, before any instance is known."""
+    return {
+        "CONSUL_HTTP_ADDR": consul,
+        "TRADEPOST_EDGE_PORT": str(port),
+        "TRADEPOST_EDGE_ENVOY": str(envoy_path()),
+        "TRADEPOST_EDGE_FIRST_INSTANCES_S": "0",
+        "TRADEPOST_EDGE_CONCURRENCY": "1",
+        **more,
+    }
+
+
 def settings_at_free_ports(**changes: object) -> EdgeSettings:
     """The settings of an edge that writes no log and limits no caller, with these changes.
 

@@ -57,6 +57,13 @@ async def stopped(one: Consumer) -> ConsumerPosition:
         await one.committed.wait()
 
 
+async def refused(one: Consumer) -> None:
+    """Wait until the feed has refused the consumer."""
+    while (await one.consumer_admin.list()).subscriptions[0].refusal == "":
+        one.committed.clear()
+        await one.committed.wait()
+
+
 async def all_positions(one: Consumer, clock: ManualClock, position: int) -> None:
     """Wait until the consumer has reached a position, while time passes."""
     await while_time_passes(clock, one.wait_for_position(position))
@@ -136,9 +143,9 @@ async def test_a_rewind_above_the_restored_head_is_refused(
         await all_positions(one, clock, 4)
         await one.drain()
         await restore(source, 2)
-        with pytest.raises(PositionAheadOfHeadError) as refused:
+        with pytest.raises(PositionAheadOfHeadError) as above:
             await one.rewind(3)
-        assert refused.value.facts == {"after_position": "3", "head_position": "2"}
+        assert above.value.facts == {"after_position": "3", "head_position": "2"}
         assert await one.position() == ConsumerPosition((await source.feed.extent()).epoch, 4)
         assert await one.rewind(2) == 4
 
@@ -157,13 +164,7 @@ async def test_a_rewind_above_a_head_that_has_grown_since_is_refused(
         await one.drain()
         await restore(source, 2)
         again.start()
-
-        async def refused() -> None:
-            while (await again.consumer_admin.list()).subscriptions[0].refusal == "":
-                again.committed.clear()
-                await again.committed.wait()
-
-        await while_time_passes(clock, refused())
+        await while_time_passes(clock, refused(again))
         for number in range(2, 5):
             await source.append(f"ord_{number}", "Placed")
         await while_time_passes(clock, stopped(again))
@@ -207,13 +208,7 @@ async def test_an_unknown_event_above_the_head_is_of_another_history(
         await one.rewind(3)
         await restore(source, 2)
         again.start()
-
-        async def refused() -> None:
-            while (await again.consumer_admin.list()).subscriptions[0].refusal == "":
-                again.committed.clear()
-                await again.committed.wait()
-
-        await while_time_passes(clock, refused())
+        await while_time_passes(clock, refused(again))
         await source.append("ord_2", "Placed")
         await source.append("ord_3", "Placed")
         reached = await _while_stopped(again, clock)

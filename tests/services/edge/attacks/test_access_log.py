@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from scripts.suite.consul import free_ports
-from scripts.tools.paths import envoy_path
 from tests.support.attempts.raw_connection import WAIT_S, exchange
 from tests.support.discovery.consul_agent import consul_agent
+from tests.support.edge.running_edge import program_environment
 from tests.support.suite.service_process import ServiceProcess, service_process
 
 # How many characters of what a caller chooses are logged.
@@ -63,13 +63,7 @@ async def test_a_caller_writes_neither_lines_nor_much(tmp_path: Path) -> None:
     """Each request is one line, in which what the caller chose is cut, and printable in the id."""
     (port,) = free_ports(1)
     with consul_agent() as consul:
-        environment = {
-            "CONSUL_HTTP_ADDR": consul.address,
-            "TRADEPOST_EDGE_PORT": str(port),
-            "TRADEPOST_EDGE_ENVOY": str(envoy_path()),
-            "TRADEPOST_EDGE_FIRST_INSTANCES_S": "0",
-            "TRADEPOST_EDGE_CONCURRENCY": "1",
-        }
+        environment = program_environment(consul.address, port)
         async with service_process("edge", environment, log=tmp_path / "errors") as edge:
             await until_listening(port)
             answered = await answered_ids(port)
