@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from scripts.suite.run_folder import StartError, expect_free
+from scripts.suite.consul import free_ports
 from tests.support.suite.replay_program import (
     StayingReplay,
     interrupt,
@@ -27,19 +27,15 @@ CONSUMERS_MIN = 3
 
 FIGURES = "figures.json"
 
-# Apart from the ports that the system gives away, and from those of `free_ports`.
-FIRST_PORT, END_PORT = 10_000, 20_000
-
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def free_range(number: int) -> int:
-    """The first of so many free ports in a row."""
-    for first in range(FIRST_PORT + os.getpid() % 8_000, END_PORT - number, number):
-        with contextlib.suppress(StartError):
-            expect_free(first, number)
-            return first
-    pytest.fail("there are no free ports")
+    """The first of so many free ports in a row, which no other process of tests is given."""
+    found = free_ports(number)
+    while found[-number:] != list(range(found[-number], found[-number] + number)):
+        found += free_ports(1)
+    return found[-number]
 
 
 @dataclass(frozen=True, slots=True)
