@@ -69,6 +69,8 @@ def _limit(connection: psycopg.Connection, size: str) -> None:
     """Set the limit through the server, as its own user; new processes inherit it."""
     for processes in (_SERVER, _BACKENDS):
         pids = [pid for (pid,) in connection.execute(processes)]
-        # Some processes have ended by then.
-        command = "; ".join([*(f"prlimit --pid={pid} --fsize={size}:" for pid in pids), "true"])
+        # Some processes have ended by then, which is fine.
+        limits = [f"prlimit --pid={pid} --fsize={size}:" for pid in pids]
+        # It ends by reading the row: the server fails if it can't write it.
+        command = "; ".join([*limits, "cat >/dev/null"])
         connection.execute(sql.SQL("COPY (SELECT '') TO PROGRAM {}").format(sql.Literal(command)))
