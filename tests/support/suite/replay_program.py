@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+import pytest
+
 from scripts.tools.paths import ROOT
 
 _started: list[asyncio.subprocess.Process] = []
@@ -63,18 +65,19 @@ def kill_started() -> None:
 
 
 async def read_until(process: asyncio.subprocess.Process, text: str) -> str:
-    """The output up to the line that contains `text`."""
+    """The output up to the line that contains `text`; fails with all of it if none does."""
     assert process.stdout is not None
     lines = []
     async for line in process.stdout:
         lines.append(line.decode())
         if text in lines[-1]:
-            break
-    return "".join(lines)
+            return "".join(lines)
+    pytest.fail(f"the run ended without {text!r}:\n{''.join(lines)}")
 
 
 async def interrupt(process: asyncio.subprocess.Process) -> str:
     """Press Ctrl-C, which signals the whole group; what is printed from then on."""
-    os.killpg(process.pid, signal.SIGINT)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
     output, _ = await process.communicate()
     return output.decode()
