@@ -17,11 +17,10 @@ from discovery.registry.consul.registry import CheckSettings, ConsulRegistry
 from discovery.registry.instance import Instance, Resolution
 from discovery.registry.protocols import RegistryError
 from discovery.registry.resolver import Resolver
+from scripts.suite.consul import free_ports
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
 
 HOSTS = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
-# Who joins has to know it, so it isn't just a free one; nobody else has these addresses.
-SERF_PORT = 28301
 FIRST = Instance("slot-1", "order", "127.0.0.1", 50051)
 SECOND = Instance("slot-2", "order", "127.0.0.1", 50052)
 
@@ -29,12 +28,14 @@ SECOND = Instance("slot-2", "order", "127.0.0.1", 50052)
 @asynccontextmanager
 async def three_servers(folder: Path) -> AsyncIterator[list[ConsulAgent]]:
     """A cluster; its leader is first."""
-    join = [f"-retry-join={host}:{SERF_PORT}" for host in HOSTS]
+    # One port for all three, because who joins has to know it.
+    (serf_port,) = free_ports(1)
+    join = [f"-retry-join={host}:{serf_port}" for host in HOSTS]
     servers = [
         ConsulAgent(
             host=host,
             mode=("-server", "-bootstrap-expect=3", f"-data-dir={folder / host}", *join),
-            hcl=f"performance {{ raft_multiplier = 1 }} ports {{ serf_lan = {SERF_PORT} }}",
+            hcl=f"performance {{ raft_multiplier = 1 }} ports {{ serf_lan = {serf_port} }}",
             ready=("New leader elected",),
         )
         for host in HOSTS
