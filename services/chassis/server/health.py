@@ -19,13 +19,16 @@ from services.chassis.server.errors import UnknownServiceError
 
 SERVICE_NAME = "grpc.health.v1.Health"
 ANSWER_TIMEOUT_S = 2.0
+# Trailing metadata of a Check: which start of which process answers.
+INCARNATION_KEY = "tradepost-incarnation"
 
 
 class HealthServicer(health_pb2_grpc.HealthServicer):
     """Keeps one status for all services of an instance: they start and stop together."""
 
-    def __init__(self, service_names: Iterable[str]) -> None:
+    def __init__(self, service_names: Iterable[str], *, incarnation: str) -> None:
         self._names = frozenset({"", *service_names})
+        self.incarnation = incarnation
         self._status: int = health_pb2.HealthCheckResponse.NOT_SERVING
         self._is_serving = False
         self._is_store_silent = False
@@ -58,6 +61,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         """Return the current status. Raises UnknownServiceError."""
         if request.service not in self._names:
             raise UnknownServiceError(request.service)
+        context.set_trailing_metadata(((INCARNATION_KEY, self.incarnation),))
         return health_pb2.HealthCheckResponse(status=self._status)
 
     async def List(self, request: Message, context: Context) -> Message:
@@ -98,15 +102,21 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
 async def is_serving(instance: Instance, *, certificates: CertificateSource | None = None) -> bool:
     """Ask another instance whether it accepts calls; False if it doesn't answer in time.
 
-    In the secure mode, a process that can't prove to be an instance of the service isn't believed.
+    False, too, if the answer is of another process, which has taken over the port of one that
+    ended. In the secure mode, who can't prove to be an instance of the service isn't believed.
     """
     async with _channel(instance, certificates) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
+        call = stub.Check(health_pb2.HealthCheckRequest(), timeout=ANSWER_TIMEOUT_S)
         try:
-            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=ANSWER_TIMEOUT_S)
+            answer = await call
+            metadata = dict(await call.trailing_metadata())
         except grpc.aio.AioRpcError:
             return False
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        return False
+    told = metadata.get(INCARNATION_KEY)
+    return not told or not instance.incarnation or told == instance.incarnation
 
 
 def _channel(instance: Instance, certificates: CertificateSource | None) -> grpc.aio.Channel:

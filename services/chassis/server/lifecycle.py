@@ -119,7 +119,7 @@ async def running(
         start = await stop_steps.enter_async_context(background.tasks(_actor(service, security)))
         admission = assembly.admission_of(service, settings, clock=clock)
         peer_check = assembly.peer_check_of(security)
-        health = _health_of(service, settings, security)
+        health = _health_of(service, settings, security, ids)
         server = assembly.build(
             service,
             settings,
@@ -136,7 +136,7 @@ async def running(
         await server.start()
         checks = assembly.checks(service, settings, security, health, clock=clock, ids=ids)
         health_endpoint = await stop_steps.enter_async_context(checks)
-        instance = _instance(service, settings, port, health_endpoint, ids)
+        instance = _instance(service, settings, port, health_endpoint, health.incarnation)
         registration = await _registration(registrar, instance, security, clock=clock, rng=rng)
         for work in _background(service, security, peer_check):
             start(work)
@@ -154,8 +154,11 @@ def _actor(service: Service, security: Security) -> Caller:
     return UNKNOWN if security.is_open else Caller(service=service.name)
 
 
-def _health_of(service: Service, settings: ServerSettings, security: Security) -> HealthServicer:
-    health = HealthServicer(assembly.service_names(service, settings, security))
+def _health_of(
+    service: Service, settings: ServerSettings, security: Security, ids: IdFactory
+) -> HealthServicer:
+    names = assembly.service_names(service, settings, security)
+    health = HealthServicer(names, incarnation=ids.new("inc"))
     if service.database is not None:
         service.database.silence.on_change(health.store_silent)
     return health
@@ -199,9 +202,8 @@ async def _call_hook(hook: Hook, timeout_s: float) -> None:
 
 
 def _instance(
-    service: Service, settings: ServerSettings, port: int, health_endpoint: str, ids: IdFactory
+    service: Service, settings: ServerSettings, port: int, health_endpoint: str, incarnation: str
 ) -> Instance:
-    incarnation = ids.new("inc")
     return Instance(
         instance_id=settings.instance_id_at(service.name, port),
         service=service.name,

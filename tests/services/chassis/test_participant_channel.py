@@ -39,7 +39,7 @@ class NamedFeed(event_service_pb2_grpc.EventFeedServiceServicer):
 @asynccontextmanager
 async def serving(name: str) -> AsyncIterator[str]:
     """Runs a server with the feed and the health service of a service; its address."""
-    server, health = grpc.aio.server(), HealthServicer([name])
+    server, health = grpc.aio.server(), HealthServicer([name], incarnation="inc_1")
     health.serving()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     event_service_pb2_grpc.add_EventFeedServiceServicer_to_server(NamedFeed(name), server)

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,11 @@ async def registry_of(agent: ConsulAgent) -> AsyncIterator[ConsulRegistry]:
         await registry.close()
 
 
+def inventory_at(server: Instance) -> Instance:
+    """An inventory instance with the id of all tests, at the address of this server."""
+    return replace(server, instance_id=ID, service="inventory")
+
+
 async def registered_port(registry: ConsulRegistry, port: int) -> None:
     """Return once the service is registered with this port."""
     async with asyncio.timeout(60):
@@ -96,6 +102,19 @@ async def test_the_registration_of_a_killed_process_is_replaced_at_once(
             assert await second.stop() == 0
 
 
+async def test_the_registration_of_a_killed_process_whose_port_another_one_took_is_replaced(
+    agent: ConsulAgent, tmp_path: Path
+) -> None:
+    """Another process that serves at the address doesn't count: its incarnation is another."""
+    async with registry_of(agent) as registry, echo_server() as other:
+        killed = replace(inventory_at(other.server.instance), incarnation="inc_of_the_killed_one")
+        await registry.register(killed)
+
+        async with inventory(agent, tmp_path) as service:
+            port = (await service.line("serving"))["port"]
+            await registered_port(registry, port)
+
+
 async def test_a_process_whose_id_is_taken_later_says_so_and_replaces_nobody(
     agent: ConsulAgent, tmp_path: Path
 ) -> None:
@@ -107,14 +126,13 @@ async def test_a_process_whose_id_is_taken_later_says_so_and_replaces_nobody(
     ):
         port = (await service.line("serving"))["port"]
         await registered_port(registry, port)
-        host, _, other_port = other.server.endpoint.rpartition(":")
-        await registry.register(Instance(ID, "inventory", host, int(other_port), incarnation="x"))
+        await registry.register(inventory_at(other.server.instance))
 
         lines = [await service.line_at("error") for _ in range(2)]
 
         (instance,) = await registry.lookup("inventory")
-        assert instance.port == int(other_port)
-    assert all(f"at 127.0.0.1:{other_port}, which serves" in line["event"] for line in lines)
+        assert instance.port == other.server.port
+    assert all(f"at 127.0.0.1:{other.server.port}, which serves" in line["event"] for line in lines)
     assert all(f"at 127.0.0.1:{port}, stays unregistered" in line["event"] for line in lines)
     assert all("TRADEPOST_INSTANCE_ID" in line["event"] for line in lines)
 
@@ -127,10 +145,7 @@ async def test_an_id_is_taken_back_when_the_other_process_has_ended(
         port = (await service.line("serving"))["port"]
         await registered_port(registry, port)
         async with echo_server() as other:
-            host, _, other_port = other.server.endpoint.rpartition(":")
-            await registry.register(
-                Instance(ID, "inventory", host, int(other_port), incarnation="x")
-            )
+            await registry.register(inventory_at(other.server.instance))
             await service.line_at("error")
 
         await registered_port(registry, port)

@@ -110,7 +110,7 @@ async def test_a_watcher_is_sent_not_serving_before_its_stream_ends() -> None:
 
 async def test_an_unchanged_status_is_not_sent_again() -> None:
     """Watchers are sent changes only."""
-    health = HealthServicer(["a.B"])
+    health = HealthServicer(["a.B"], incarnation="inc_1")
     health.serving()
     watch = health.Watch(asked("a.B"), None)  # type: ignore[arg-type]
     first = await anext(watch)
