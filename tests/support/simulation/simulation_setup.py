@@ -18,7 +18,10 @@ from tests.support.simulation.simulated_inventory import SimulatedInventory
 from tests.support.simulation.simulated_order import SimulatedOrderService
 from tests.support.simulation.simulated_payment import SimulatedPayment
 from tests.support.simulation.simulated_suite import SimulatedSuite
-from tests.support.store.databases import Databases, open_database
+from tests.support.store.databases import Databases
+
+# A test lets hours pass while a thread of a database works in real time.
+_NO_LIMIT_S = 1e6
 
 
 @asynccontextmanager
@@ -32,7 +35,10 @@ async def open_simulated_suite(
     async with AsyncExitStack() as open_now:
 
         async def opened(versions: Path, name: str) -> Database:
-            database = await open_database(databases, versions, clock=clock, name=name)
+            url = await databases.migrated(versions, name)
+            database = await Database.open(
+                url, clock=clock, owner="test", lock_wait_s=_NO_LIMIT_S, timeout_s=_NO_LIMIT_S
+            )
             open_now.push_async_callback(database.close)
             return database
 

@@ -26,6 +26,7 @@ listen_addr =
 listen_port = {port}
 unix_socket_dir = {folder}
 auth_type = any
+admin_users = tradepost
 pool_mode = transaction
 default_pool_size = 4
 max_client_conn = 200
@@ -39,9 +40,20 @@ class PooledDatabases(PostgresDatabases):
     def __init__(self, pool: PostgresPool, folder: Path) -> None:
         super().__init__(pool)
         self._folder = folder
+        self._console = pooled_url(pool.url("pgbouncer"), folder)
 
     def url(self, name: str = "test") -> str:
         return pooled_url(super().url(name), self._folder)
+
+    def give_back(self) -> None:
+        """Empty the databases, and let PgBouncer forget its connections to them.
+
+        They were ended, and PgBouncer would give the next test one of which it doesn't know yet.
+        """
+        super().give_back()
+        with psycopg.connect(self._console, autocommit=True) as console:
+            console.execute("RECONNECT")
+            console.execute("WAIT_CLOSE")
 
 
 def pooled_url(url: str, folder: Path) -> str:
