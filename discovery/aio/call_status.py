@@ -10,10 +10,13 @@ from typing import Any, Protocol, TypeVar
 
 import grpc
 
+from discovery.aio.waiting_calls import keep
+
 T = TypeVar("T")
 
 # The words of grpc.aio.
 CANCELLED_DETAILS = "Locally cancelled by application!"
+_UNSENT_DETAILS = "Internal error from Core"
 
 
 class FinishedCall(Protocol):
@@ -95,6 +98,31 @@ def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
         return result
     coroutine.close()
     raise RuntimeError("the coroutine waits: the call has not ended")
+
+
+def when_final(rpc: grpc.aio.Call, callback: Callable[[grpc.StatusCode], None]) -> None:
+    """Call back with the status code of an ended call of grpc.aio, at once or some turns later.
+
+    Where a server answers before a request of a stream is sent, grpc.aio's call ends with INTERNAL
+    for the message that it couldn't send, and shows the server's status when it has been read.
+    """
+    known = at_once(rpc.code())
+    is_unsent = known is grpc.StatusCode.INTERNAL and at_once(rpc.details()) == _UNSENT_DETAILS
+    if is_unsent and isinstance(rpc, grpc.aio.StreamUnaryCall):
+        keep(asyncio.ensure_future(_call_back(rpc, callback)))
+    else:
+        callback(known)
+
+
+async def _call_back(
+    rpc: "grpc.aio.StreamUnaryCall[Any, Any]", callback: Callable[[grpc.StatusCode], None]
+) -> None:
+    try:
+        await rpc
+    except grpc.aio.AioRpcError as error:
+        callback(error.code())
+    else:
+        callback(grpc.StatusCode.OK)
 
 
 def snapshot(

@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 
-from discovery.aio.call_status import at_once, cancel_collected
+from discovery.aio.call_status import at_once, cancel_collected, when_final
 from discovery.aio.layers.by_kind import by_kind
 from discovery.aio.sent import AioLayer, StreamSend, StreamSent, UnarySend
 from discovery.balancing import attempt_outcome
@@ -101,8 +101,11 @@ def _stream_ended(
 ) -> None:
     record.load.end(due=False)
     now_s = monotonic()
-    code = at_once(rpc.code())
-    details = at_once(rpc.details()) if code is grpc.StatusCode.RESOURCE_EXHAUSTED else None
-    attempt_outcome.stream_failed(
-        method, record, code, latency_s=now_s - began_s, now_s=now_s, details=details
-    )
+
+    def ended(code: grpc.StatusCode) -> None:
+        details = at_once(rpc.details()) if code is grpc.StatusCode.RESOURCE_EXHAUSTED else None
+        attempt_outcome.stream_failed(
+            method, record, code, latency_s=now_s - began_s, now_s=now_s, details=details
+        )
+
+    when_final(rpc, ended)

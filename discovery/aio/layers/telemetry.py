@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from discovery.aio.call_status import at_once
+from discovery.aio.call_status import when_final
 from discovery.aio.layers.by_kind import by_kind, no_layer
 from discovery.aio.sent import AioLayer, StreamSend, StreamSent, UnarySend
 from discovery.call.call_state import AttemptTelemetry, CallState
@@ -91,4 +91,4 @@ def _stream_attempt(_method: Method, below: StreamSend) -> StreamSend:
 
 
 def _attempt_ended(attempt: AttemptTelemetry, rpc: grpc.aio.Call) -> None:
-    attempt.end(at_once(rpc.code()))
+    when_final(rpc, attempt.end)
