@@ -121,6 +121,9 @@ async def _call_back(
         await rpc
     except grpc.aio.AioRpcError as error:
         callback(error.code())
+    except asyncio.CancelledError:
+        callback(grpc.StatusCode.CANCELLED)
+        raise
     else:
         callback(grpc.StatusCode.OK)
 
