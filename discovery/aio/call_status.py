@@ -6,6 +6,7 @@ or an AioRpcError as a snapshot of the status (also of code OK) where no attempt
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -101,31 +102,28 @@ def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def when_final(rpc: grpc.aio.Call, callback: Callable[[grpc.StatusCode], None]) -> None:
-    """Call back with the status code of an ended call of grpc.aio, at once or some turns later.
+    """Call back with the last status code of an ended call: at once, or when it is known.
 
-    Where a server answers before a request of a stream is sent, grpc.aio's call ends with INTERNAL
-    for the message that it couldn't send, and shows the server's status when it has been read.
+    If the server answers before a request of the stream is sent, grpc.aio first ends the call with
+    INTERNAL, because it couldn't send the request. It replaces that by the server's status when it
+    has read it.
     """
     known = at_once(rpc.code())
     is_unsent = known is grpc.StatusCode.INTERNAL and at_once(rpc.details()) == _UNSENT_DETAILS
     if is_unsent and isinstance(rpc, grpc.aio.StreamUnaryCall):
-        keep(asyncio.ensure_future(_call_back(rpc, callback)))
+        keep(asyncio.ensure_future(_when_replaced(rpc, callback)))
     else:
         callback(known)
 
 
-async def _call_back(
+async def _when_replaced(
     rpc: "grpc.aio.StreamUnaryCall[Any, Any]", callback: Callable[[grpc.StatusCode], None]
 ) -> None:
     try:
-        await rpc
-    except grpc.aio.AioRpcError as error:
-        callback(error.code())
-    except asyncio.CancelledError:
-        callback(grpc.StatusCode.CANCELLED)
-        raise
-    else:
-        callback(grpc.StatusCode.OK)
+        with suppress(grpc.aio.AioRpcError):
+            await rpc
+    finally:
+        callback(at_once(rpc.code()))
 
 
 def snapshot(

@@ -19,7 +19,7 @@ from services.chassis.server.errors import UnknownServiceError
 
 SERVICE_NAME = "grpc.health.v1.Health"
 ANSWER_TIMEOUT_S = 2.0
-# Trailing metadata of a Check: which start of which process answers.
+# Trailing metadata of the answer to Check: the incarnation of the process that answers.
 INCARNATION_KEY = "tradepost-incarnation"
 
 
@@ -102,8 +102,9 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
 async def is_serving(instance: Instance, *, certificates: CertificateSource | None = None) -> bool:
     """Ask another instance whether it accepts calls; False if it doesn't answer in time.
 
-    False, too, if the answer is of another process, which has taken over the port of one that
-    ended. In the secure mode, who can't prove to be an instance of the service isn't believed.
+    Also False if another process answers, because it has taken over the port of an instance that
+    has ended. In the secure mode, a process that can't prove to be an instance of the service isn't
+    believed.
     """
     async with _channel(instance, certificates) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
@@ -116,6 +117,7 @@ async def is_serving(instance: Instance, *, certificates: CertificateSource | No
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         return False
     told = metadata.get(INCARNATION_KEY)
+    # Services of older versions tell none, and an entry that another program wrote has none.
     return not told or not instance.incarnation or told == instance.incarnation
 
 

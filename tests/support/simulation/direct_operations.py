@@ -173,7 +173,7 @@ def operate_at(suite: SimulatedSuite, moment: Moment, order_id: str, operation: 
 
     async def after_commit() -> None:
         has_come = await service.database.read(_has_come, moment, order_id)
-        # Two steps of a stage may commit at the same time; one of them does it.
+        # Two steps that run at the same time may both see that the moment has come.
         if has_come and suite.script.on_commit is after_commit:
             suite.script.on_commit = None
             await _done(operation(Operator(suite, order_id)))

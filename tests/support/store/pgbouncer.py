@@ -46,9 +46,10 @@ class PooledDatabases(PostgresDatabases):
         return pooled_url(super().url(name), self._folder)
 
     def give_back(self) -> None:
-        """Empty the databases, and let PgBouncer forget its connections to them.
+        """Empty the databases, and have PgBouncer close its connections to them.
 
-        They were ended, and PgBouncer would give the next test one of which it doesn't know yet.
+        Emptying a database ends its connections. PgBouncer may not know that yet, and would give
+        such a connection to the next test.
         """
         super().give_back()
         with psycopg.connect(self._console, autocommit=True) as console:

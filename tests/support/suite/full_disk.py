@@ -69,8 +69,8 @@ def _limit(connection: psycopg.Connection, size: str) -> None:
     """Set the limit through the server, as its own user; new processes inherit it."""
     for processes in (_SERVER, _BACKENDS):
         pids = [pid for (pid,) in connection.execute(processes)]
-        # Some processes have ended by then, which is fine.
+        # Some processes have ended by then.
         limits = [f"prlimit --pid={pid} --fsize={size}:" for pid in pids]
-        # It ends by reading the row: the server fails if it can't write it.
+        # The server writes a row to the command, and fails if nobody reads it.
         command = "; ".join([*limits, "cat >/dev/null"])
         connection.execute(sql.SQL("COPY (SELECT '') TO PROGRAM {}").format(sql.Literal(command)))

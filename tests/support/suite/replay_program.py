@@ -76,7 +76,7 @@ async def read_until(process: asyncio.subprocess.Process, text: str) -> str:
 
 
 async def interrupt(process: asyncio.subprocess.Process) -> str:
-    """Press Ctrl-C, which signals the whole group; what is printed from then on."""
+    """Press Ctrl-C, which signals the whole group, if the run hasn't ended; the rest it prints."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGINT)
     output, _ = await process.communicate()

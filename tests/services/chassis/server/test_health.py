@@ -1,17 +1,20 @@
 """The health service, as balancers and Consul use it."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
 from tradepost.event.v1 import event_service_pb2, event_service_pb2_grpc
 
-from services.chassis.server.health import HealthServicer
+from discovery.registry.instance import Instance
+from services.chassis.server.health import HealthServicer, is_serving
 from tests.support.chassis.echo_service import SERVICE_NAME, echo_server
 from tests.support.chassis.rich_status import refusal
 
@@ -31,6 +34,29 @@ async def test_a_running_server_says_serving_for_itself_and_each_service(service
         health: Any = health_pb2_grpc.HealthStub(echo.channel)
 
         assert (await health.Check(asked(service))).status == Response.SERVING
+
+
+async def test_only_the_registered_process_is_believed_to_serve() -> None:
+    """An answer of another incarnation is of a process that took over the port."""
+    async with echo_server() as echo:
+        registered = echo.server.instance
+
+        assert await is_serving(registered)
+        assert not await is_serving(replace(registered, incarnation="inc_of_one_that_ended"))
+        # Another program wrote the entry.
+        assert await is_serving(replace(registered, incarnation=""))
+
+
+async def test_a_server_that_tells_no_incarnation_is_believed_to_serve() -> None:
+    """Services of older versions and other people's servers tell none."""
+    server, servicer = grpc.aio.server(), health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+
+    assert await is_serving(Instance("a", "echo", "127.0.0.1", port, incarnation="inc_1"))
+
+    await server.stop(None)
 
 
 async def test_a_service_that_is_not_served_is_not_found() -> None:
