@@ -19,24 +19,27 @@ from services.chassis.identity import caller
 from services.chassis.ids import IdFactory
 from services.chassis.log.errors import StreamConflictError
 from services.chassis.log.event_table import (
-    APPEND,
+    APPENDED,
+    COUNTER,
     EPOCH,
     EVENT,
     EVENT_COUNTER,
     HEAD,
-    NEWEST_EACH,
     READ_FROM,
     READ_STREAM,
     READ_STREAMS,
     SET_EPOCH,
-    TAKE_POSITIONS,
-    TAKE_POSITIONS_AT,
+    STREAM_HEADS,
 )
 from services.chassis.store.change import Change, announce
 from services.chassis.store.micros import from_micros, to_micros
+from services.chassis.store.unit.needs import Needs
+from services.chassis.store.unit.unit import read_ahead
 from services.chassis.telemetry import correlation
 
 _UNBOUNDED = 2**62
+# The key of the counter's only row.
+_ONLY_ROW = 1
 
 __all__ = [
     "EVENT",
@@ -101,6 +104,10 @@ class EventLog:
         self._clock = clock
         self._ids = ids
 
+    def needs(self, *streams: str) -> Needs:
+        """What appends to these streams will read, for `Database.write`."""
+        return (COUNTER.need(_ONLY_ROW), *map(STREAM_HEADS.need, streams))
+
     def append(
         self,
         connection: Connection,
@@ -116,18 +123,13 @@ class EventLog:
         event, and the correlation and the caller of the running context. Raises
         StreamConflictError.
         """
-        taken = TAKE_POSITIONS_AT.first(
-            connection, of_stream=stream, expected_version=expected_version, number=len(events)
-        )
-        if taken is None:
-            raise StreamConflictError(stream, expected_version)
+        newest_micros = _newest(connection, stream, expected_version)
         if not events:
             return ()
-        counted, newest_micros = taken
-        occur_micros = max(to_micros(self._clock.now()), newest_micros or 0)
+        occur_micros = max(to_micros(self._clock.now()), newest_micros)
         if not_before is not None:
             occur_micros = max(occur_micros, to_micros(not_before))
-        first = counted - len(events)
+        first = _take_positions(connection, len(events))
         stored = self._stored(stream, expected_version, first, events, occur_micros)
         _write(connection, stored, occur_micros)
         return stored
@@ -135,26 +137,26 @@ class EventLog:
     def append_each(
         self, connection: Connection, appends: Sequence[StreamAppend]
     ) -> tuple[StoredEvent, ...]:
-        """Append to many different streams, with a fixed number of statements.
+        """Append to many different streams.
 
         All events get the same occur time, not before the previous event of any of the streams,
         and the correlation and the caller of the running context. Raises StreamConflictError.
         """
-        rows = NEWEST_EACH.all(connection, [each.stream for each in appends])
-        newest = {stream: (version, occur_micros) for stream, version, occur_micros in rows}
-        for each in appends:
-            if newest.get(each.stream, (0, 0))[0] != each.expected_version:
-                raise StreamConflictError(each.stream, each.expected_version)
+        read_ahead(connection, self.needs(*(each.stream for each in appends)))
+        newest = [_newest(connection, each.stream, each.expected_version) for each in appends]
         number = sum(len(each.events) for each in appends)
         if not number:
             return ()
-        occur_micros = max(to_micros(self._clock.now()), *(at for _, at in newest.values()), 0)
-        (counted,) = TAKE_POSITIONS.first(connection, number=number)
+        occur_micros = max(to_micros(self._clock.now()), *newest)
+        first = _take_positions(connection, number)
         stored: list[StoredEvent] = []
         for each in appends:
-            position = counted - number + len(stored)
             stored += self._stored(
-                each.stream, each.expected_version, position, each.events, occur_micros
+                each.stream,
+                each.expected_version,
+                first + len(stored),
+                each.events,
+                occur_micros,
             )
         _write(connection, stored, occur_micros)
         return tuple(stored)
@@ -236,8 +238,29 @@ class EventLog:
         return epoch
 
 
+def _newest(connection: Connection, stream: str, expected_version: int) -> int:
+    """The time of a stream's newest event, in microseconds; 0 for a new stream.
+
+    Raises StreamConflictError if its version is another one.
+    """
+    version, occur_micros = STREAM_HEADS.of(connection, stream) or (0, 0)
+    if version != expected_version:
+        raise StreamConflictError(stream, expected_version)
+    return int(occur_micros)
+
+
+def _take_positions(connection: Connection, number: int) -> int:
+    """Count so many new events; the position before the first of them."""
+    counter = COUNTER.named(COUNTER.all(connection, _ONLY_ROW)[0])
+    position: int = counter["position"]
+    COUNTER.put(connection, {**counter, "position": position + number})
+    return position
+
+
 def _write(connection: Connection, stored: Sequence[StoredEvent], occur_micros: int) -> None:
-    APPEND.change_each(connection, [_row(event, occur_micros) for event in stored])
+    APPENDED.add(connection, [_row(event, occur_micros) for event in stored])
+    for event in stored:
+        STREAM_HEADS.change(connection, event.stream, event.version, occur_micros)
     changes = [Change(e.position, e.stream, e.version, e.type, e.topic, e.event_id) for e in stored]
     announce(connection, changes)
 

@@ -11,13 +11,14 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
-    func,
-    insert,
     select,
     update,
 )
 
 from services.chassis.store.prepared import Prepared, PreparedIn
+from services.chassis.store.unit.appends import Appends
+from services.chassis.store.unit.newest import Newest
+from services.chassis.store.unit.rows import Rows
 
 _METADATA = MetaData()
 EVENT = Table(
@@ -44,42 +45,10 @@ EVENT_COUNTER = Table(
     Column("epoch", String, nullable=False),
 )
 
-NEWEST_EACH = PreparedIn(
-    # Times within a stream never decrease, so the maximum is the time of the newest event.
-    select(EVENT.c.stream, func.max(EVENT.c.version), func.max(EVENT.c.occur_time)).group_by(
-        EVENT.c.stream
-    ),
-    EVENT.c.stream,
-)
-TAKE_POSITIONS = Prepared(
-    update(EVENT_COUNTER)
-    .values(position=EVENT_COUNTER.c.position + bindparam("number"))
-    .returning(EVENT_COUNTER.c.position)
-)
-# One statement checks the stream's version and takes the positions; it takes none on a conflict.
-TAKE_POSITIONS_AT = Prepared(
-    update(EVENT_COUNTER)
-    .where(
-        func.coalesce(
-            select(func.max(EVENT.c.version))
-            .where(EVENT.c.stream == bindparam("of_stream"))
-            .scalar_subquery(),
-            0,
-        )
-        == bindparam("expected_version")
-    )
-    .values(position=EVENT_COUNTER.c.position + bindparam("number"))
-    .returning(
-        EVENT_COUNTER.c.position,
-        select(EVENT.c.occur_time)
-        .where(
-            EVENT.c.stream == bindparam("of_stream"),
-            EVENT.c.version == bindparam("expected_version"),
-        )
-        .scalar_subquery(),
-    )
-)
-APPEND = Prepared(insert(EVENT).inline())
+# Times within a stream never decrease, so the maximum is the time of the newest event.
+STREAM_HEADS = Newest(EVENT, by="stream", columns=("version", "occur_time"))
+COUNTER = Rows(EVENT_COUNTER, fixed=("epoch",))
+APPENDED = Appends(EVENT)
 READ_STREAM = Prepared(
     select(EVENT)
     .where(

@@ -25,16 +25,14 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    bindparam,
-    insert,
-    select,
 )
 
 from services.chassis.identity import caller
 from services.chassis.request.context import Context
 from services.chassis.request.errors import RequestIdReusedError
 from services.chassis.store.micros import to_micros
-from services.chassis.store.prepared import Prepared
+from services.chassis.store.unit.needs import Need
+from services.chassis.store.unit.rows import Rows
 
 # Trailing metadata of a response that an earlier call with the same request_id has stored.
 REPLAYED_KEY = "tradepost-replayed"
@@ -55,12 +53,7 @@ REQUEST = Table(
     Column("create_time", BigInteger, nullable=False),
 )
 
-_RECALL = Prepared(
-    select(REQUEST.c.fingerprint, REQUEST.c.resource, REQUEST.c.response).where(
-        REQUEST.c.method == bindparam("method"), REQUEST.c.request_id == bindparam("request_id")
-    )
-)
-_REMEMBER = Prepared(insert(REQUEST).inline())
+_REQUESTS = Rows(REQUEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +105,11 @@ def own_id(request_id: str) -> str:
     return str(uuid.uuid5(_OF_PEOPLE, f"{subject}/{request_id}"))
 
 
+def need_of(method: str, request_id: str) -> Need:
+    """What `recall` will read, for `Database.write`; call it in the caller's context."""
+    return _REQUESTS.need((method, own_id(request_id)))
+
+
 def recall(
     connection: Connection, *, method: str, request_id: str, fingerprint: bytes
 ) -> RememberedRequest | None:
@@ -120,10 +118,10 @@ def recall(
     `method` is the short name of the RPC ("CreateOrder"). Raises RequestIdReusedError if the id was
     used with a request of another fingerprint.
     """
-    row = _RECALL.first(connection, method=method, request_id=own_id(request_id))
+    row = _REQUESTS.one(connection, (method, own_id(request_id)))
     if row is None:
         return None
-    known_fingerprint, resource, response = row
+    _, _, known_fingerprint, resource, response, _ = row
     if known_fingerprint != fingerprint:
         raise RequestIdReusedError(method=method, request_id=request_id)
     return RememberedRequest(resource=resource, response=response)
@@ -143,14 +141,16 @@ def remember(
 
     Call both in one write. Writes are serial, so no other call can store the id in between.
     """
-    _REMEMBER.change(
+    _REQUESTS.put(
         connection,
-        method=method,
-        request_id=own_id(request_id),
-        fingerprint=fingerprint,
-        resource=resource,
-        response=response,
-        create_time=to_micros(now),
+        {
+            "method": method,
+            "request_id": own_id(request_id),
+            "fingerprint": fingerprint,
+            "resource": resource,
+            "response": response,
+            "create_time": to_micros(now),
+        },
     )
 
 

@@ -29,6 +29,7 @@ from services.chassis.store.micros import to_micros
 from services.chassis.store.migrations import upgrade
 from services.chassis.store.readers import Readers
 from services.chassis.store.silence import ANSWER_TIMEOUT_S, SilenceWatch
+from services.chassis.store.unit.needs import Needs
 from services.chassis.store.urls import dialect_of
 from services.chassis.store.writer import Writer
 
@@ -133,6 +134,7 @@ class Database:
         self,
         function: Callable[[Connection, *Ts], T],
         *args: *Ts,
+        needs: Needs = (),
         then: Callable[[T], None] | None = None,
     ) -> T:
         """Run `function(connection, *args)` and commit it, in a batch with other waiting writes.
@@ -140,6 +142,8 @@ class Database:
         The function runs on the writer thread in a copy of the caller's context. It must only
         use the connection: no other I/O, no wake-ups, and no statement after one that failed. An
         exception from it reaches the caller unchanged and undoes the work of this function alone.
+        It may run twice, if the batch has to begin again. `needs` are the keys of rows that it will
+        read: the batch reads those of all its functions together.
         `then(result)` runs on the event loop after the COMMIT, before the caller resumes. A
         caller that is cancelled before the function starts is skipped; if it is cancelled later,
         the write still commits and `then` still runs.
@@ -149,6 +153,7 @@ class Database:
         (queue full).
         """
         job = self._job(function, args, then=then, expires_in_s=self._lock_wait_s)
+        job.needs = needs
         if self._spans is not None:
             self._spans.follow(job)
         self._writer.submit(job)

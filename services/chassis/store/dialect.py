@@ -6,6 +6,7 @@ one. All methods block. A connection is used by one thread at a time.
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -65,6 +66,13 @@ class Dialect(Protocol):
 
     def rollback_to_savepoint(self, connection: Connection) -> None:
         """Undo everything since `savepoint`."""
+        ...
+
+    def pipeline(self, connection: Connection) -> AbstractContextManager[object]:
+        """Send the statements of the block together and wait once, where the database can.
+
+        A statement may then fail at the end of the block only.
+        """
         ...
 
     def commit(self, connection: Connection) -> None:

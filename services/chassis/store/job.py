@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from services.chassis.store.change import Change, collect
+from services.chassis.store.unit.needs import Needs
 
 
 @dataclass(slots=True, eq=False)
@@ -18,7 +19,7 @@ class Job:
     The database thread calls `run`, the event loop calls `settle`. `future` belongs to the loop;
     the thread only reads whether it is done. `expires_at` is a monotonic instant, after which a
     job that has not started fails. `batch_size` is the number of writes in its transaction, known
-    once that has ended.
+    once that has ended. `needs` are the keys that a write will read.
 
     The rest is for reads. `connection` is set while the function runs. `first_look_s` is the
     monotonic instant of the first check whether the read takes too long, and `timed_out` its
@@ -32,6 +33,7 @@ class Job:
     expires_at: float
     then: Callable[[Any], None] | None = None
     snapshot: bool = True
+    needs: Needs = ()
     taken: bool = False
     abandoned: bool = False
     timed_out: bool = False
@@ -43,7 +45,12 @@ class Job:
     batch_size: int = 0
 
     def run(self, connection: Connection) -> None:
-        """Run the function in its caller's context, and keep its result or exception."""
+        """Run the function in its caller's context, and keep its result or exception.
+
+        A write runs again if its batch has to begin again.
+        """
+        self.result = self.error = None
+        self.changes.clear()
         collect(connection, self.changes)
         try:
             self.result = self.context.run(self.function, connection, *self.args)

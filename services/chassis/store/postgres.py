@@ -8,11 +8,12 @@ stays in one SQLAlchemy transaction, which sends nothing to the database.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from threading import Thread
 from typing import Any, cast
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -172,8 +173,15 @@ class PostgresDialect:
     def rollback_to_savepoint(self, connection: Connection) -> None:
         _send(connection, b"ROLLBACK TO SAVEPOINT one_write")
 
+    def pipeline(self, connection: Connection) -> AbstractContextManager[object]:
+        return _driver(connection).pipeline()
+
     def commit(self, connection: Connection) -> None:
-        _send(connection, b"COMMIT")
+        driver = _driver(connection)
+        if driver.pgconn.pipeline_status == PipelineStatus.OFF:
+            driver.send(b"COMMIT")
+        else:
+            driver.execute(b"COMMIT", prepare=False)
 
     def rollback(self, connection: Connection) -> None:
         _send(connection, b"ROLLBACK")

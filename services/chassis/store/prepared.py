@@ -10,7 +10,7 @@ rounded up to a power of two; the list is padded with its last value, which does
 result.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, cast
 
@@ -18,12 +18,17 @@ from sqlalchemy import (
     BindParameter,
     ClauseElement,
     ColumnElement,
+    CompoundSelect,
     Connection,
     Select,
+    Table,
     bindparam,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.visitors import iterate
+
+from services.chassis.store.unit.unit import unit_of
 
 
 class Prepared:
@@ -35,6 +40,7 @@ class Prepared:
     def __init__(self, statement: ClauseElement) -> None:
         self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
+        self._reads, self._writes = _tables_of(statement)
 
     def first(self, connection: Connection, **values: object) -> Any:
         """The first row as a tuple; None if there is no row."""
@@ -58,14 +64,26 @@ class Prepared:
             # psycopg's executemany opens a pipeline, and needs a round trip to end it.
             self._execute(connection, rows[0])
             return
+        self._announce(connection)
         compiled = self._for(connection)
         _driver(connection).cursor().executemany(compiled.text, list(map(compiled.bound, rows)))
 
     def _execute(self, connection: Connection, values: Mapping[str, object]) -> DBAPICursor:
+        self._announce(connection)
         compiled = self._for(connection)
         cursor = _driver(connection).cursor()
         cursor.execute(compiled.text, compiled.bound(values))
         return cursor
+
+    def _announce(self, connection: Connection) -> None:
+        """Tell the unit of work of a write, which may have to send changes before."""
+        unit = unit_of(connection)
+        if unit is None:
+            return
+        if self._writes is None:
+            unit.before_read(self._reads)
+        else:
+            unit.before_write(self._writes)
 
     def _for(self, connection: Connection) -> "_Compiled":
         name = connection.dialect.name
@@ -115,6 +133,18 @@ class _Compiled:
             if not bound.required
         }
         self.bound = _binder(compiled.positiontup, constants)
+
+
+def _tables_of(statement: ClauseElement) -> tuple[frozenset[str], str | None]:
+    """The tables that a statement reads, and the one that it writes: "" if that is not known."""
+    if isinstance(statement, Select | CompoundSelect):
+        return frozenset(table.name for table in _tables_in(statement)), None
+    table = getattr(statement, "table", None)
+    return frozenset(), "" if table is None else table.name
+
+
+def _tables_in(statement: ClauseElement) -> Iterator[Table]:
+    return (each for each in iterate(statement) if isinstance(each, Table))
 
 
 def _binder(

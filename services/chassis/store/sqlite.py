@@ -12,6 +12,7 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -49,6 +50,7 @@ _NO_SUCH_FILE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT,
 # For writers that do not use our lock: an operator's shell, a backup.
 _BUSY_TIMEOUT_MS = 2000
 _CACHE_KIB = 8192
+_PREPARED_MAX = 500
 # A checkpoint copies each page once, however often it was written, so rare checkpoints are cheaper.
 # SQLite's default of 1,000 pages is reached after twenty orders of ten lines; 8,000 pages are a log
 # of 32 MiB.
@@ -78,7 +80,12 @@ class SqliteDialect:
             poolclass=NullPool,
             # Errors of the driver are logged in full; they must not contain the stored values.
             hide_parameters=True,
-            connect_args={"isolation_level": None, "check_same_thread": False},
+            connect_args={
+                "isolation_level": None,
+                "check_same_thread": False,
+                # The statements of a unit of work have a text for each number of rows.
+                "cached_statements": _PREPARED_MAX,
+            },
         )
 
     def open_writer(self) -> Connection:
@@ -123,6 +130,9 @@ class SqliteDialect:
     def rollback_to_savepoint(self, connection: Connection) -> None:
         _driver(connection).execute("ROLLBACK TO one_write")
         _driver(connection).execute("RELEASE one_write")
+
+    def pipeline(self, connection: Connection) -> AbstractContextManager[object]:
+        return nullcontext()
 
     def commit(self, connection: Connection) -> None:
         _driver(connection).execute("COMMIT")

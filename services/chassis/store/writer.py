@@ -18,6 +18,8 @@ from services.chassis.store.change import Change
 from services.chassis.store.dialect import Dialect
 from services.chassis.store.errors import StoreOverloadedError, StoreUnavailableError
 from services.chassis.store.job import Job
+from services.chassis.store.unit.batch import Batch, BeginAgainError, follow_statements
+from services.chassis.store.unit.unit import unit_of_work
 
 BATCH_FUNCTIONS = 64
 BATCH_S = 0.05
@@ -26,10 +28,6 @@ BATCH_S = 0.05
 # wake-ups), and the busier the machine is, the more it pays to share that.
 REST_MAX_S = 0.025
 LOCK_RECHECK_S = 0.1
-
-
-class _TransactionLostError(Exception):
-    """A failure that ended the whole transaction."""
 
 
 class Writer:
@@ -52,6 +50,8 @@ class Writer:
         self._opened = opened
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        # Jobs that the thread has seen but not started.
+        self._ready: deque[Job] = deque()
         # Guards the start of each job: either the thread takes it, or the loop expires it.
         self._turn = threading.Lock()
         self._waiting: deque[Job] = deque()
@@ -122,7 +122,7 @@ class Writer:
 
     def _work(self) -> None:
         rests_until_s = self._clock.monotonic()
-        while (job := self._queue.get()) is not None:
+        while (job := self._ready.popleft() if self._ready else self._queue.get()) is not None:
             self._rest(rests_until_s)
             began_s = self._clock.monotonic()
             taken = self._run_batch(job)
@@ -144,9 +144,13 @@ class Writer:
         """Run `first` and jobs queued after it in one transaction; return those that took part."""
         taken: list[Job] = []
         try:
-            self._fill_transaction(self._begin(first), first, taken)
+            connection = self._begin(first)
+            self._gather(BATCH_FUNCTIONS - 1)
+            self._fill_transaction(connection, first, taken)
         except BaseException as error:  # noqa: BLE001 - the thread must survive, and callers get it
-            taken = taken or [first]
+            if not taken:
+                taken = [first]
+                self._ready = deque(job for job in self._ready if job is not first)
             self._give_up(taken, error)
         finally:
             self._dialect.unlock()
@@ -164,6 +168,7 @@ class Writer:
                     self._lock_wait = None
                     self._connection = self._dialect.open_writer()
                     self._opened(self._connection)
+                    follow_statements(self._connection)
                     self._lock_wait = object()
                 try:
                     self._dialect.begin(self._connection)
@@ -181,56 +186,56 @@ class Writer:
             self._connection = None
 
     def _fill_transaction(self, connection: Connection, first: Job, taken: list[Job]) -> None:
-        ends_at = self._clock.monotonic() + BATCH_S
-        job: Job | None = first
-        has_work = False
-        while job is not None:
-            if self._take(job):
-                taken.append(job)
-                self._run(connection, job, after_savepoint=has_work)
-                if job.error is not None and not has_work:
+        try:
+            with unit_of_work(connection, self._dialect) as unit:
+                batch = Batch(self._dialect, connection, unit, take=self._take)
+                if not self._run_together(batch, first, taken):
                     self._dialect.rollback(connection)
                     return
-                has_work = True
-            job = self._next(taken, ends_at)
-        self._dialect.commit(connection)
+                batch.commit()
+        except BeginAgainError:
+            self._dialect.rollback(connection)
+            begun = self._begin(taken[0] if taken else first)
+            with unit_of_work(begun, self._dialect) as unit:
+                again = Batch(self._dialect, begun, unit, take=self._take)
+                again.run_apart(taken, self._ready)
+                self._dialect.commit(begun)
+
+    def _run_together(self, batch: Batch, first: Job, taken: list[Job]) -> bool:
+        """Run `first` and what waits behind it; False if the only one that ran has failed."""
+        ends_at = self._clock.monotonic() + BATCH_S
+        self._ready.appendleft(first)
+        while self._ready:
+            batch.read_ahead(self._ready)
+            while self._ready and len(taken) < BATCH_FUNCTIONS:
+                if not batch.run(self._ready, taken):
+                    return False
+                if self._clock.monotonic() >= ends_at:
+                    return True
+            if len(taken) >= BATCH_FUNCTIONS:
+                return True
+            # Others may have come meanwhile.
+            self._gather(BATCH_FUNCTIONS - len(taken))
+        return True
+
+    def _gather(self, at_most: int) -> None:
+        """Move waiting jobs from the queue to `_ready`, in order."""
+        while len(self._ready) < at_most:
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if job is None:
+                # The last one: it ends the thread once all jobs are done.
+                self._queue.put(None)
+                return
+            self._ready.append(job)
 
     def _take(self, job: Job) -> bool:
         """Start a job; False if its caller was cancelled or it has expired."""
         with self._turn:
             job.taken = not job.future.done()
             return job.taken
-
-    def _next(self, taken: list[Job], ends_at: float) -> Job | None:
-        if len(taken) >= BATCH_FUNCTIONS or self._clock.monotonic() >= ends_at:
-            return None
-        try:
-            job = self._queue.get_nowait()
-        except queue.Empty:
-            return None
-        if job is None:
-            self._queue.put(None)
-        return job
-
-    def _run(self, connection: Connection, job: Job, *, after_savepoint: bool) -> None:
-        """Run one function; if it fails, undo its work alone.
-
-        The first function of a transaction needs no savepoint: the transaction is rolled back.
-        Raises _TransactionLostError if the failure ended the transaction.
-        """
-        if after_savepoint:
-            self._dialect.savepoint(connection)
-        job.run(connection)
-        if job.error is not None and self._dialect.is_store_failure(job.error):
-            raise _TransactionLostError from job.error
-        # A function may have caught the error that ended the transaction, so always check.
-        if not self._dialect.is_open(connection):
-            raise _TransactionLostError from job.error
-        if job.error is None and self._dialect.is_aborted(connection):
-            job.error = RuntimeError("the function went on after a statement had failed")
-        # An unneeded savepoint stays until the next savepoint or the COMMIT releases it.
-        if after_savepoint and job.error is not None:
-            self._dialect.rollback_to_savepoint(connection)
 
     def _give_up(self, jobs: list[Job], cause: BaseException) -> None:
         """Fail every job of a lost transaction, also refusals: they may have read lost writes."""

@@ -6,33 +6,25 @@ of work dies, another instance claims the work once the lease has expired.
 """
 
 import random
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import Connection, select
 
 from discovery.clock import Clock
 from services.chassis.ids import IdFactory
-from services.chassis.store.micros import to_micros
-from services.chassis.store.prepared import Prepared
+from services.chassis.store.micros import from_micros, to_micros
+from services.chassis.store.unit.needs import Need
 from services.chassis.work.lease_table import (
-    CHECK,
-    CLAIM,
-    CLOSE,
     DUE,
-    FREE,
-    GET,
     LEASE,
+    LEASES,
     NO_OWNER,
-    OPEN,
     OWNERS,
-    POSTPONE,
-    PROGRESS,
-    RELEASE,
     RELEASE_ALL,
-    REMOVE_OWNER,
-    RENEW,
     LeaseRow,
     lease_row,
 )
@@ -122,24 +114,35 @@ class Leases:
         (None: at once); the returned claim is then stale.
         """
         now = self._clock.now()
-        (token,) = OPEN.first(
+        token, before = self._next_token(), _find(connection, subject)
+        if before is not None:
+            token = max(token, before["token"] + 1)
+        LEASES.put(
             connection,
-            subject=subject,
-            kind=kind,
-            owner=self.owner if leased else NO_OWNER,
-            token=self._next_token(),
-            expire_time=to_micros(now + self._lease),
-            now=to_micros(now),
-            due=to_micros(now if due is None else due),
-            deadline=None if deadline is None else to_micros(deadline),
+            {
+                "subject": subject,
+                "kind": kind,
+                "owner": self.owner if leased else NO_OWNER,
+                "token": token,
+                "lease_expire_time": to_micros(now + self._lease),
+                "next_attempt_time": to_micros(now if due is None else due),
+                "attempts": 0,
+                "deadline_time": None if deadline is None else to_micros(deadline),
+                "open_time": to_micros(now),
+                "step": "",
+                "step_since_time": to_micros(now),
+                "last_error": "",
+                "needs_review": False,
+            },
         )
         return Claim(subject=subject, token=token, deadline=deadline, attempts=0)
 
     def claim_due(self, connection: Connection, kind: str, limit: int) -> tuple[Claim, ...]:
         """Claim at most `limit` rows of `kind` that are due and not leased."""
         now = to_micros(self._clock.now())
-        due = DUE.all(connection, of_kind=kind, now=now, row_limit=limit)
-        return tuple(self._claim(connection, lease_row(row)) for row in due)
+        due = [row[0] for row in DUE.all(connection, of_kind=kind, now=now, row_limit=limit)]
+        found = LEASES.each(connection, due)
+        return tuple(self._claim(connection, LEASES.named(found[each][0])) for each in due)
 
     def has_due(self, connection: Connection, kind: str) -> bool:
         """Whether `claim_due` would claim a row; a read, which needs no COMMIT."""
@@ -149,8 +152,10 @@ class Leases:
     def claim(self, connection: Connection, subject: str) -> Claim | None:
         """Claim one row, due or not; None if it does not exist or is leased."""
         now = to_micros(self._clock.now())
-        row = FREE.first(connection, of_subject=subject, now=now)
-        return None if row is None else self._claim(connection, lease_row(row))
+        row = _find(connection, subject)
+        if row is None or (row["owner"] != NO_OWNER and row["lease_expire_time"] > now):
+            return None
+        return self._claim(connection, row)
 
     def check(self, connection: Connection, claim: Claim) -> None:
         """Check that the claim is still valid; part of every write of a holder.
@@ -158,13 +163,12 @@ class Leases:
         A lease that expired without being claimed is still valid: writers run one after another,
         so no other owner can write in between. Raises StaleLeaseError.
         """
-        if CHECK.first(connection, **self._held(claim)) is None:
-            raise StaleLeaseError(claim.subject)
+        self._held(connection, claim)
 
     def renew(self, connection: Connection, claim: Claim) -> None:
         """Restart the lease time. Raises StaleLeaseError."""
         expire_time = to_micros(self._clock.now() + self._lease)
-        self._change(connection, RENEW, claim, new_expire_time=expire_time)
+        self._change(connection, claim, lease_expire_time=expire_time)
 
     def progress(self, connection: Connection, claim: Claim, *, step: str) -> None:
         """Record that a new step began; renew the lease, clear attempts, error and review.
@@ -174,11 +178,13 @@ class Leases:
         now = self._clock.now()
         self._change(
             connection,
-            PROGRESS,
             claim,
-            new_step=step,
-            now=to_micros(now),
-            new_expire_time=to_micros(now + self._lease),
+            lease_expire_time=to_micros(now + self._lease),
+            step=step,
+            step_since_time=to_micros(now),
+            attempts=0,
+            last_error="",
+            needs_review=False,
         )
 
     def postpone(
@@ -195,23 +201,27 @@ class Leases:
         `needs_review` can set the mark for review, but never clears it. Raises StaleLeaseError.
         """
         jittered_s = delay_s * self._rng.uniform(1 - _JITTER, 1 + _JITTER)
+        row = self._held(connection, claim)
         self._change(
             connection,
-            POSTPONE,
             claim,
-            new_attempt_time=to_micros(self._clock.now() + timedelta(seconds=jittered_s)),
-            new_error=error[:_ERROR_MAX_CHARS],
-            new_review=needs_review,
+            owner=NO_OWNER,
+            next_attempt_time=to_micros(self._clock.now() + timedelta(seconds=jittered_s)),
+            attempts=row["attempts"] + 1,
+            last_error=error[:_ERROR_MAX_CHARS],
+            needs_review=row["needs_review"] or needs_review,
         )
 
     def release(self, connection: Connection, claim: Claim) -> None:
         """Release the lease; the work is due at once, for any owner. Ignores a stale claim."""
         now = to_micros(self._clock.now())
-        RELEASE.change(connection, **self._held(claim), now=now)
+        with suppress(StaleLeaseError):
+            self._change(connection, claim, owner=NO_OWNER, next_attempt_time=now)
 
     def close(self, connection: Connection, claim: Claim) -> None:
         """Delete the row: the work is done. Raises StaleLeaseError."""
-        self._change(connection, CLOSE, claim)
+        self._held(connection, claim)
+        LEASES.delete(connection, claim.subject)
 
     def register_owner(self, connection: Connection) -> None:
         """List this owner among those that the database marks as alive (`Database.mark_owner`)."""
@@ -229,12 +239,12 @@ class Leases:
         stale before it writes anything.
         """
         now = to_micros(self._clock.now())
-        REMOVE_OWNER.change(connection, of_subject=f"{_OWNER_KIND}/{owner}")
+        LEASES.delete(connection, f"{_OWNER_KIND}/{owner}")
         return RELEASE_ALL.change(connection, ended_owner=owner, now=now)
 
     def get(self, connection: Connection, subject: str) -> LeaseRow | None:
         """The row of `subject`; None if no work is pending."""
-        row = GET.first(connection, of_subject=subject)
+        row = LEASES.one(connection, subject)
         return None if row is None else lease_row(row)
 
     def list(
@@ -260,31 +270,30 @@ class Leases:
             rows = rows.where(LEASE.c.needs_review == needs_review)
         return tuple(lease_row(row) for row in connection.execute(rows))
 
-    def _claim(self, connection: Connection, row: LeaseRow) -> Claim:
-        token = max(row.token + 1, self._next_token())
+    def _claim(self, connection: Connection, row: Mapping[str, Any]) -> Claim:
+        token = max(row["token"] + 1, self._next_token())
         now = self._clock.now()
-        CLAIM.change(
-            connection,
-            of_subject=row.subject,
-            new_owner=self.owner,
-            new_token=token,
-            now=to_micros(now),
-            new_expire_time=to_micros(now + self._lease),
-        )
-        return Claim(subject=row.subject, token=token, deadline=row.deadline, attempts=row.attempts)
-
-    def _change(
-        self, connection: Connection, statement: Prepared, claim: Claim, **values: object
-    ) -> None:
-        if statement.change(connection, **self._held(claim), **values) != 1:
-            raise StaleLeaseError(claim.subject)
-
-    def _held(self, claim: Claim) -> dict[str, object]:
-        return {
-            "of_subject": claim.subject,
-            "held_token": claim.token,
-            "held_owner": self.owner,
+        claimed = {
+            "owner": self.owner,
+            "token": token,
+            "lease_expire_time": to_micros(now + self._lease),
+            # The work may have been due later. If the new owner dies, it must not wait until then.
+            "next_attempt_time": to_micros(now),
         }
+        LEASES.put(connection, {**row, **claimed})
+        deadline_micros = row["deadline_time"]
+        deadline = None if deadline_micros is None else from_micros(deadline_micros)
+        return Claim(row["subject"], token, deadline, row["attempts"])
+
+    def _change(self, connection: Connection, claim: Claim, **values: object) -> None:
+        LEASES.put(connection, {**self._held(connection, claim), **values})
+
+    def _held(self, connection: Connection, claim: Claim) -> Mapping[str, Any]:
+        """The row that the claim holds. Raises StaleLeaseError."""
+        row = _find(connection, claim.subject)
+        if row is None or (row["token"], row["owner"]) != (claim.token, self.owner):
+            raise StaleLeaseError(claim.subject)
+        return row
 
     def _next_token(self) -> int:
         """A token above every earlier one of its subject, even if its row was deleted in between.
@@ -293,3 +302,13 @@ class Leases:
         """
         self._last_token = max(self._last_token + 1, to_micros(self._clock.now()))
         return self._last_token
+
+
+def need_of(subject: str) -> Need:
+    """What any write on the lease of `subject` will read, for `Database.write`."""
+    return LEASES.need(subject)
+
+
+def _find(connection: Connection, subject: str) -> Mapping[str, Any] | None:
+    row = LEASES.one(connection, subject)
+    return None if row is None else LEASES.named(row)

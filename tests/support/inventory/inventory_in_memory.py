@@ -27,6 +27,7 @@ from services.chassis.saga.model import step_id
 from services.chassis.store.dialect import Dialect
 from services.chassis.store.migrations import upgrade
 from services.chassis.store.sqlite import SqliteDialect
+from services.chassis.store.unit.unit import unit_of_work
 from services.chassis.store.urls import dialect_of
 from services.inventory.api.item_writes import ItemWrites
 from services.inventory.api.reservation_writes import ReservationWrites
@@ -194,7 +195,9 @@ class InventoryInMemory:
     def _transaction(self) -> Iterator[None]:
         self._dialect.begin(self.connection)
         try:
-            yield
+            with unit_of_work(self.connection, self._dialect) as unit:
+                yield
+                unit.flush()
         except BaseException:
             self._dialect.rollback(self.connection)
             raise

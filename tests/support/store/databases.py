@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from discovery.clock import Clock, SystemClock
 from services.chassis.store.database import LOCK_WAIT_S, Database
 from services.chassis.store.migrations import CHASSIS_VERSIONS
+from services.chassis.store.unit.unit import unit_of_work
 from services.chassis.store.urls import dialect_of
 from tests.support.store.postgres_pool import PostgresPool
 
@@ -137,7 +138,9 @@ def writing(url: str) -> Iterator[Connection]:
     connection = dialect.open_writer()
     try:
         dialect.begin(connection)
-        yield connection
+        with unit_of_work(connection, dialect) as unit:
+            yield connection
+            unit.flush()
         dialect.commit(connection)
     finally:
         dialect.close(connection)

@@ -1,0 +1,17 @@
+"""What the unit of work needs of a dialect."""
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+
+class Pipelines(Protocol):
+    """Sends several statements before it waits for their answers."""
+
+    def pipeline(self, connection: Connection) -> AbstractContextManager[object]:
+        """Send the statements of the block together, where the database can.
+
+        A statement may then fail at the end of the block only.
+        """
+        ...

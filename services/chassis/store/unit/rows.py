@@ -1,0 +1,209 @@
+"""Rows of a table that are read and written by key.
+
+In a write, `one` and `all` see what this transaction has read and changed so far, and `put` and
+`delete` change it in memory; the unit of work writes the difference at its end. In a read, `one`
+and `all` read from the database, and nothing can be changed.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import count
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, Table
+
+from services.chassis.store.unit import sql
+from services.chassis.store.unit.needs import Entry, Key, Need
+from services.chassis.store.unit.sql import Row
+from services.chassis.store.unit.unit import current_unit, unit_of
+
+# Tables are written in the order in which they are declared, so declare parents first.
+PLACES = count()
+
+
+class Rows:
+    """The rows of one table, found by the columns `by`, or by the primary key.
+
+    If several rows share a key, they are read and seen together, sorted by primary key. Columns in
+    `fixed` never change after the insert, and an update leaves their indexes alone.
+    """
+
+    def __init__(
+        self, table: Table, *, by: Sequence[str] = (), fixed: Collection[str] = ()
+    ) -> None:
+        self.name = table.name
+        self.columns = tuple(table.columns.keys())
+        self.place = next(PLACES)
+        self._primary = tuple(table.primary_key.columns.keys())
+        self._by = tuple(by) or self._primary
+        self._changing = tuple(
+            name for name in self.columns if name not in {*self._primary, *fixed}
+        )
+        self._pick = itemgetter(*self.columns)
+        self.key_of = sql.picker(self.columns, self._by)
+        self.id_of = sql.picker(self.columns, self._primary)
+        # The ways to find rows by other columns; see `RowsBy`.
+        self.ways: list[RowsBy] = []
+
+    def need(self, key: Key) -> Need:
+        """Name a key that a write will read, for `Database.write`."""
+        return Need(self, key)
+
+    def one(self, connection: Connection, key: Key) -> Row | None:
+        """The only row of the key; None if there is none."""
+        found = self.all(connection, key)
+        return found[0] if found else None
+
+    def all(self, connection: Connection, key: Key) -> Entry:
+        """All rows of the key."""
+        unit = unit_of(connection)
+        return self.read(connection, [key])[key] if unit is None else unit.get(self, key)
+
+    def each(self, connection: Connection, keys: Iterable[Key]) -> dict[Key, Entry]:
+        """All rows of each of the keys, by key; a key without rows has an empty tuple."""
+        wanted = tuple(dict.fromkeys(keys))
+        unit = unit_of(connection)
+        if unit is None:
+            return self.read(connection, wanted)
+        unit.read(Need(self, key) for key in wanted)
+        return {key: unit.get(self, key) for key in wanted}
+
+    def named(self, row: Row) -> dict[str, Any]:
+        """The values of a row by column."""
+        return dict(zip(self.columns, row, strict=True))
+
+    def put(self, connection: Connection, values: Mapping[str, object]) -> None:
+        """Insert a row, or replace the one with its primary key. `values` are all columns."""
+        row = self._pick(values)
+        key, row_id = self.key_of(row), self.id_of(row)
+        unit = current_unit(connection)
+        others = [each for each in unit.get(self, key) if self.id_of(each) != row_id]
+        unit.set(self, key, (row,) if not others else self._sorted([*others, row]))
+
+    def delete(self, connection: Connection, key: Key) -> None:
+        """Delete all rows of the key."""
+        current_unit(connection).set(self, key, ())
+
+    def start(self, connection: Connection, keys: Sequence[Key]) -> list[Any]:
+        """Execute the statements that read the keys; return their cursors."""
+        return list(select_by(connection, self.name, self.columns, self._by, keys))
+
+    def entries(self, found: Iterable[Row], keys: Sequence[Key]) -> dict[Key, Entry]:
+        """The rows of each of the keys among `found`."""
+        groups: defaultdict[Key, list[Row]] = defaultdict(list)
+        for row in found:
+            groups[self.key_of(row)].append(row)
+        return {key: self._sorted(groups[key]) if key in groups else () for key in keys}
+
+    def read(self, connection: Connection, keys: Sequence[Key]) -> dict[Key, Entry]:
+        """Read the keys from the database."""
+        found = [row for cursor in self.start(connection, keys) for row in cursor.fetchall()]
+        return self.entries(found, keys)
+
+    def write(
+        self, connection: Connection, stored: Mapping[Key, Entry], current: Mapping[Key, Entry]
+    ) -> None:
+        """Write the difference between two states of some keys."""
+        deleted: list[Row] = []
+        inserted: list[Row] = []
+        changed: list[Row] = []
+        for key, before in stored.items():
+            after = current[key]
+            if after == before:
+                continue
+            known = {self.id_of(row): row for row in before}
+            for row in after:
+                old = known.pop(self.id_of(row), None)
+                if old is None:
+                    inserted.append(row)
+                elif old != row:
+                    changed.append(row)
+            deleted += known.values()
+        self._delete(connection, deleted)
+        self._insert(connection, inserted)
+        self._upsert(connection, changed)
+
+    def _insert(self, connection: Connection, rows: Sequence[Row]) -> None:
+        for part in sql.parts(rows):
+            text = sql.insert(connection.dialect.name, self.name, self.columns, len(part))
+            sql.start(connection, text, sql.flat(part))
+
+    def _upsert(self, connection: Connection, rows: Sequence[Row]) -> None:
+        for part in sql.parts(rows):
+            dialect = connection.dialect.name
+            inserted = sql.insert(dialect, self.name, self.columns, len(part))
+            text = sql.upsert(dialect, inserted, self._primary, self._changing)
+            sql.start(connection, text, sql.flat(part))
+
+    def _delete(self, connection: Connection, rows: Sequence[Row]) -> None:
+        primary = [self.columns.index(name) for name in self._primary]
+        ids = [tuple(row[place] for place in primary) for row in rows]
+        for part in sql.parts(ids):
+            text = sql.delete(connection.dialect.name, self.name, self._primary, len(part))
+            sql.start(connection, text, sql.flat(part))
+
+    def _sorted(self, rows: Sequence[Row]) -> Entry:
+        return tuple(rows) if len(rows) < 2 else tuple(sorted(rows, key=self.id_of))  # noqa: PLR2004
+
+
+class RowsBy:
+    """Another way to the rows of `rows`, which are keyed by primary key: by a fixed column."""
+
+    def __init__(self, rows: Rows, column: str) -> None:
+        self.rows = rows
+        self.name = rows.name
+        self._column = column
+        self.key_of = sql.picker(rows.columns, [column])
+        rows.ways.append(self)
+
+    def need(self, key: Key) -> Need:
+        """Name a value that a write will look for, for `Database.write`."""
+        return Need(self, key)
+
+    def all(self, connection: Connection, key: Key) -> Entry:
+        """All rows whose column has this value."""
+        unit = unit_of(connection)
+        if unit is None:
+            found = [row for cursor in self.start(connection, [key]) for row in cursor.fetchall()]
+            return self.entries(found, [key])[key]
+        ids = dict.fromkeys(map(self.rows.key_of, unit.get(self, key)))
+        ids.update(dict.fromkeys(unit.added_by(self, key)))
+        return tuple(row for row_id in ids for row in unit.get(self.rows, row_id))
+
+    def start(self, connection: Connection, keys: Sequence[Key]) -> list[Any]:
+        """Execute the statements that read the keys; return their cursors."""
+        rows = self.rows
+        return list(select_by(connection, rows.name, rows.columns, (self._column,), keys))
+
+    def entries(self, found: Iterable[Row], keys: Sequence[Key]) -> dict[Key, Entry]:
+        """The rows of each of the keys among `found`."""
+        groups: defaultdict[Key, list[Row]] = defaultdict(list)
+        for row in found:
+            groups[self.key_of(row)].append(row)
+        return {key: tuple(groups.get(key, ())) for key in keys}
+
+
+def select_by(
+    connection: Connection,
+    table: str,
+    columns: Sequence[str],
+    by: tuple[str, ...],
+    keys: Sequence[Key],
+) -> Iterable[Any]:
+    """Execute reads of the rows whose columns `by` have the values of one of the keys.
+
+    With several columns, rows may be found that mix values of several keys.
+    """
+    dialect = connection.dialect.name
+    names = sql.named(dialect, columns)
+    if len(by) == 1:
+        for values in sql.padded(keys):
+            text = sql.select(dialect, table, names, ((by[0], len(values)),))
+            yield sql.start(connection, text, values)
+        return
+    # One list for each column: both databases use an index on all of them.
+    for some in sql.parts(keys):
+        lists = [next(sql.padded(values)) for values in zip(*some, strict=True)]
+        wanted = tuple((name, len(values)) for name, values in zip(by, lists, strict=True))
+        yield sql.start(connection, sql.select(dialect, table, names, wanted), sql.flat(lists))
