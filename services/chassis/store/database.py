@@ -153,7 +153,7 @@ class Database:
         (queue full).
         """
         job = self._job(function, args, then=then, expires_in_s=self._lock_wait_s)
-        job.needs = needs
+        job.needs = tuple(needs)
         if self._spans is not None:
             self._spans.follow(job)
         self._writer.submit(job)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from services.chassis.store.change import Change, collect
-from services.chassis.store.unit.needs import Needs
+from services.chassis.store.unit.needs import Need
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +33,7 @@ class Job:
     expires_at: float
     then: Callable[[Any], None] | None = None
     snapshot: bool = True
-    needs: Needs = ()
+    needs: tuple[Need, ...] = ()
     taken: bool = False
     abandoned: bool = False
     timed_out: bool = False

@@ -57,7 +57,8 @@ class PaymentUseCases:
         until_s = self._clock.monotonic() + patience_s(time_remaining_s)
         with self._following(intention.command.payment_id) as follower:
             carry_out = partial(self._store.carry_out, leased=not self._driver.draining)
-            outcome = await self._database.write(carry_out, intention, then=self.begin)
+            needs = self._store.needs(intention)
+            outcome = await self._database.write(carry_out, intention, needs=needs, then=self.begin)
             payment = outcome.payment
             if payment.payment_id == follower.stream:
                 payment = await self._settled(payment, intention.command, follower, until_s)

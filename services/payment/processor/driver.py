@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from services.chassis.store.database import Database
 from services.chassis.telemetry import correlation
 from services.chassis.work.latest_states import LatestStates
-from services.chassis.work.lease import Claim, Leases
+from services.chassis.work.lease import Claim, Leases, need_of
 from services.payment.domain.errors import UnexpectedEvidenceError
 from services.payment.domain.processor_calls import next_call
 from services.payment.domain.state import Payment
@@ -97,12 +97,13 @@ class PaymentDrive:
     async def _step(self, claim: Claim, payment: Payment) -> Payment:
         """Make the next call and write its answer; without a call to make, close the lease."""
         call = next_call(payment)
+        needs = self._store.needs_of(claim.subject)
         if call is None:
-            return await self._database.write(self._store.finish, claim)
+            return await self._database.write(self._store.finish, claim, needs=needs)
         async with asyncio.timeout(self._call_timeout_s):
             evidence = await make_call(self._processor, call)
         return await self._database.write(
-            self._store.record, claim, payment, call, evidence, then=self._publish
+            self._store.record, claim, payment, call, evidence, needs=needs, then=self._publish
         )
 
     def _publish(self, payment: Payment) -> None:
@@ -124,4 +125,4 @@ class PaymentDrive:
                 connection, claim, delay_s=delay_s, error=reason, needs_review=needs_review
             )
 
-        await self._database.write(postpone)
+        await self._database.write(postpone, needs=(need_of(claim.subject),))

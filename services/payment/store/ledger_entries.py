@@ -3,23 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select
+from sqlalchemy import Connection, Row, select
 
 from services.chassis.domain.money import Money
 from services.chassis.store.micros import from_micros, to_micros
-from services.chassis.store.prepared import Prepared
+from services.chassis.store.unit.appends import Appends
 from services.payment.domain.ledger import Account, LedgerEntry, Posting, PostingKind, Side
 from services.payment.domain.queries import LedgerFilter
 from services.payment.domain.state import Payment
 from services.payment.store.tables import LEDGER_ENTRY
 
-_APPEND = Prepared(
-    insert(LEDGER_ENTRY)
-    .inline()
-    .values(
-        {column.name: bindparam(column.name) for column in LEDGER_ENTRY.c if not column.primary_key}
-    )
-)
+_ENTRIES = Appends(LEDGER_ENTRY, numbered=("sequence",))
 
 
 def append_postings(
@@ -53,8 +47,7 @@ def append_postings(
         }
         for posting_id, posting, side, account in sides
     ]
-    if entries:
-        _APPEND.change_each(connection, entries)
+    _ENTRIES.add(connection, entries)
 
 
 def list_entries(connection: Connection, wanted: LedgerFilter) -> tuple[LedgerEntry, ...]:

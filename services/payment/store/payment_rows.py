@@ -1,16 +1,17 @@
-"""Payments as rows of their table, one statement a function."""
+"""Payments as rows of their table."""
 
 import json
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection
 
 from services.chassis.domain.money import Money
 from services.chassis.store.micros import from_micros, to_micros
-from services.chassis.store.prepared import Prepared
+from services.chassis.store.unit.rows import Rows, RowsBy
 from services.payment.domain.state import (
+    DEAD,
     CaptureAttempt,
     CaptureState,
     DeclineCode,
@@ -25,66 +26,38 @@ from services.payment.domain.state import (
 from services.payment.store.tables import IS_LIVE, PAYMENT
 
 _MICROSECOND = timedelta(microseconds=1)
-_COLUMNS = tuple(column.name for column in PAYMENT.c)
 # Columns that never change after the first event.
 _FIXED = frozenset(
     {"payment_id", "order_id", "authorize_request_id", "origin", "history", "create_time"}
 )
 
-_LOAD = Prepared(select(PAYMENT).where(PAYMENT.c.payment_id == bindparam("of_payment")))
-_OF_AUTHORIZE = Prepared(
-    select(PAYMENT).where(PAYMENT.c.authorize_request_id == bindparam("of_request"))
-)
-_CONFLICTING = Prepared(
-    select(PAYMENT).where(
-        or_(
-            PAYMENT.c.authorize_request_id == bindparam("of_request"),
-            and_(PAYMENT.c.order_id == bindparam("of_order"), IS_LIVE),
-        )
-    )
-)
-_INSERT = Prepared(insert(PAYMENT).inline())
-_UPDATE = Prepared(
-    update(PAYMENT)
-    .where(PAYMENT.c.payment_id == bindparam("of_payment"))
-    .values(
-        {
-            column.name: bindparam(f"new_{column.name}")
-            for column in PAYMENT.c
-            if column.name not in _FIXED
-        }
-    )
-)
+PAYMENTS = Rows(PAYMENT, fixed=_FIXED)
+# An order may have any number of payments that are over, but one at most that is not.
+LIVE_BY_ORDER = RowsBy(PAYMENTS, "order_id", where=IS_LIVE)
+BY_AUTHORIZE = RowsBy(PAYMENTS, "authorize_request_id")
 
 
 def load(connection: Connection, payment_id: str) -> Payment | None:
     """The payment; None if it does not exist."""
-    row = _LOAD.first(connection, of_payment=payment_id)
+    row = PAYMENTS.one(connection, payment_id)
     return None if row is None else to_payment(row)
 
 
 def load_by_authorize(connection: Connection, authorize_request_id: str) -> Payment | None:
     """The payment (or tombstone) of one AuthorizePayment request; None if there is none."""
-    row = _OF_AUTHORIZE.first(connection, of_request=authorize_request_id)
-    return None if row is None else to_payment(row)
+    found = BY_AUTHORIZE.all(connection, authorize_request_id)
+    return to_payment(found[0]) if found else None
 
 
-def load_conflicting(
-    connection: Connection, *, authorize_request_id: str, order_id: str
-) -> tuple[Payment, ...]:
-    """What prevents an authorize: its own tombstone, and the order's live payment."""
-    rows = _CONFLICTING.all(connection, of_request=authorize_request_id, of_order=order_id)
-    return tuple(to_payment(row) for row in rows)
+def load_live(connection: Connection, order_id: str) -> Payment | None:
+    """The payment of an order that is neither declined nor over; None if there is none."""
+    payments = map(to_payment, LIVE_BY_ORDER.all(connection, order_id))
+    return next((payment for payment in payments if payment.state not in DEAD), None)
 
 
-def save(connection: Connection, payment: Payment, *, is_new: bool) -> None:
+def save(connection: Connection, payment: Payment) -> None:
     """Write the payment's row."""
-    values = _values(payment)
-    if is_new:
-        _INSERT.change(connection, **values)
-        return
-    changed = {f"new_{name}": value for name, value in values.items() if name not in _FIXED}
-    _UPDATE.change(connection, of_payment=payment.payment_id, **changed)
+    PAYMENTS.put(connection, _values(payment))
 
 
 def _values(payment: Payment) -> dict[str, object]:
@@ -119,7 +92,7 @@ def _values(payment: Payment) -> dict[str, object]:
 
 def to_payment(row: Sequence[Any]) -> Payment:
     """The payment of a row that has all columns, in the order of the table."""
-    columns = dict(zip(_COLUMNS, row, strict=True))
+    columns = PAYMENTS.named(tuple(row))
     expire_micros, decline_code = columns["authorize_expire_time"], columns["decline_code"]
     return Payment(
         payment_id=columns["payment_id"],

@@ -12,10 +12,13 @@ from discovery.clock import Clock
 from services.chassis.ids import IdFactory
 from services.chassis.log.errors import StreamConflictError
 from services.chassis.log.event_log import EventLog
+from services.chassis.request import request_ids
 from services.chassis.request.errors import RequestIdReusedError
 from services.chassis.request.intention import Intention
 from services.chassis.request.request_ids import recall, remember
+from services.chassis.store.unit.needs import Entry, Needs
 from services.chassis.telemetry.correlation import Correlation
+from services.chassis.work import lease
 from services.chassis.work.lease import Claim, Leases
 from services.payment.domain import commands
 from services.payment.domain.errors import PaymentAlreadyExistsError, PaymentNotFoundError
@@ -26,6 +29,7 @@ from services.payment.domain.processor_calls import ProcessorCall, next_call
 from services.payment.domain.rules import decide
 from services.payment.domain.state import Payment
 from services.payment.store import ledger_entries, payment_rows
+from services.payment.store.payment_rows import to_payment
 from services.payment.wire.events import to_new_event
 
 # The kind of the leases on payments that have to be driven.
@@ -52,6 +56,29 @@ class PaymentWrites:
         self._leases = leases
         self._clock = clock
         self._ids = ids
+
+    def needs(self, intention: Intention[commands.Request]) -> Needs:
+        """What `carry_out` reads; call it in the caller's context."""
+        yield request_ids.need_of(intention.method, intention.request_id)
+        command = intention.command
+        match command:
+            case commands.Authorize():
+                yield payment_rows.BY_AUTHORIZE.need(command.request_id)
+                yield payment_rows.LIVE_BY_ORDER.need(command.order_id)
+            case commands.Void() if command.authorize_request_id:
+                by_authorize = payment_rows.BY_AUTHORIZE
+                yield by_authorize.need(command.authorize_request_id, then=self._of_found)
+        yield from self.needs_of(command.payment_id)
+
+    def needs_of(self, payment_id: str) -> Needs:
+        """What `record` and `finish` read."""
+        yield payment_rows.PAYMENTS.need(payment_id)
+        yield lease.need_of(payment_id)
+        yield from self._log.needs(payment_id)
+
+    def _of_found(self, found: Entry) -> Needs:
+        """What a write reads of payments that were found by another id."""
+        return (need for row in found for need in self.needs_of(to_payment(row).payment_id))
 
     def carry_out(
         self,
@@ -167,7 +194,7 @@ class PaymentWrites:
             after = evolve(after, event, record.occur_time)
         if after is None:
             raise PaymentNotFoundError
-        payment_rows.save(connection, after, is_new=before is None)
+        payment_rows.save(connection, after)
         ledger_entries.append_postings(connection, after, posted)
         return after
 
@@ -214,16 +241,14 @@ def _find_fence(connection: Connection, command: commands.Authorize) -> Payment 
 
     Raises RequestIdReusedError, PaymentAlreadyExistsError.
     """
-    conflicting = payment_rows.load_conflicting(
-        connection, authorize_request_id=command.request_id, order_id=command.order_id
-    )
-    for payment in conflicting:
-        if payment.authorize_request_id == command.request_id:
-            if payment.order_id != command.order_id:
-                raise RequestIdReusedError(method="AuthorizePayment", request_id=command.request_id)
-            return payment
-    for payment in conflicting:
-        raise PaymentAlreadyExistsError(order_id=command.order_id, payment_id=payment.payment_id)
+    tombstone = payment_rows.load_by_authorize(connection, command.request_id)
+    if tombstone is not None:
+        if tombstone.order_id != command.order_id:
+            raise RequestIdReusedError(method="AuthorizePayment", request_id=command.request_id)
+        return tombstone
+    live = payment_rows.load_live(connection, command.order_id)
+    if live is not None:
+        raise PaymentAlreadyExistsError(order_id=command.order_id, payment_id=live.payment_id)
     return None
 
 

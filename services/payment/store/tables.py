@@ -6,14 +6,14 @@ them as JSON. Their sums have columns of their own, which the CHECK constraints 
 
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, text
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 _METADATA = MetaData()
 
 # The same text as in the unique index, or SQLite would not use the index.
-IS_LIVE = text("state NOT IN ('DECLINED', 'VOIDED', 'EXPIRED')")
+IS_LIVE = "state NOT IN ('DECLINED', 'VOIDED', 'EXPIRED')"
 
 PAYMENT = Table(
     "payment",

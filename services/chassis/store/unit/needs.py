@@ -41,7 +41,9 @@ class Need:
 
     of: Keyed
     key: Key
-    then: "Callable[[Entry], Needs] | None" = None
+    then: "Then | None" = None
 
 
 Needs: TypeAlias = Iterable[Need]
+# From what was read of a key to further needs.
+Then: TypeAlias = Callable[[Entry], Needs]

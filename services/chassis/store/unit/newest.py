@@ -45,10 +45,11 @@ class Newest:
         dialect = connection.dialect.name
         maxima = (f"MAX({sql.named(dialect, [name])})" for name in self._columns)
         columns = ", ".join([sql.named(dialect, [self._by]), *maxima])
+        tail = f"GROUP BY {sql.named(dialect, [self._by])}"
         started = []
         for values in sql.padded(keys):
             wanted = ((self._by, len(values)),)
-            text = sql.select(dialect, self.name, columns, wanted, self._by)
+            text = sql.select(dialect, self.name, columns, wanted, tail)
             started.append(sql.start(connection, text, values))
         return started
 

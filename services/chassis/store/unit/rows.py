@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Table
 
 from services.chassis.store.unit import sql
-from services.chassis.store.unit.needs import Entry, Key, Need
+from services.chassis.store.unit.needs import Entry, Key, Need, Then
 from services.chassis.store.unit.sql import Row
 from services.chassis.store.unit.unit import current_unit, unit_of
 
@@ -46,9 +46,9 @@ class Rows:
         # The ways to find rows by other columns; see `RowsBy`.
         self.ways: list[RowsBy] = []
 
-    def need(self, key: Key) -> Need:
-        """Name a key that a write will read, for `Database.write`."""
-        return Need(self, key)
+    def need(self, key: Key, then: Then | None = None) -> Need:
+        """Name a key that a write will read, for `Database.write`; `then` names further needs."""
+        return Need(self, key, then)
 
     def one(self, connection: Connection, key: Key) -> Row | None:
         """The only row of the key; None if there is none."""
@@ -87,7 +87,12 @@ class Rows:
 
     def start(self, connection: Connection, keys: Sequence[Key]) -> list[Any]:
         """Execute the statements that read the keys; return their cursors."""
-        return list(select_by(connection, self.name, self.columns, self._by, keys))
+        dialect = connection.dialect.name
+        names = sql.named(dialect, self.columns)
+        return [
+            sql.start(connection, sql.select(dialect, self.name, names, wanted), values)
+            for wanted, values in wanted_of(self._by, keys)
+        ]
 
     def entries(self, found: Iterable[Row], keys: Sequence[Key]) -> dict[Key, Entry]:
         """The rows of each of the keys among `found`."""
@@ -148,18 +153,23 @@ class Rows:
 
 
 class RowsBy:
-    """Another way to the rows of `rows`, which are keyed by primary key: by a fixed column."""
+    """Another way to the rows of `rows`, which are keyed by primary key: by a fixed column.
 
-    def __init__(self, rows: Rows, column: str) -> None:
+    With the condition `where`, rows need not be found that don't meet it when they are read; they
+    must never come to meet it. A row that no longer does may be found.
+    """
+
+    def __init__(self, rows: Rows, column: str, *, where: str = "") -> None:
         self.rows = rows
         self.name = rows.name
         self._column = column
+        self._tail = f"AND {where}" if where else ""
         self.key_of = sql.picker(rows.columns, [column])
         rows.ways.append(self)
 
-    def need(self, key: Key) -> Need:
-        """Name a value that a write will look for, for `Database.write`."""
-        return Need(self, key)
+    def need(self, key: Key, then: Then | None = None) -> Need:
+        """Name a value that a write will look for, for `Database.write`; see `Rows.need`."""
+        return Need(self, key, then)
 
     def all(self, connection: Connection, key: Key) -> Entry:
         """All rows whose column has this value."""
@@ -174,7 +184,12 @@ class RowsBy:
     def start(self, connection: Connection, keys: Sequence[Key]) -> list[Any]:
         """Execute the statements that read the keys; return their cursors."""
         rows = self.rows
-        return list(select_by(connection, rows.name, rows.columns, (self._column,), keys))
+        dialect = connection.dialect.name
+        names = sql.named(dialect, rows.columns)
+        return [
+            sql.start(connection, sql.select(dialect, rows.name, names, wanted, self._tail), values)
+            for wanted, values in wanted_of((self._column,), keys)
+        ]
 
     def entries(self, found: Iterable[Row], keys: Sequence[Key]) -> dict[Key, Entry]:
         """The rows of each of the keys among `found`."""
@@ -184,26 +199,19 @@ class RowsBy:
         return {key: tuple(groups.get(key, ())) for key in keys}
 
 
-def select_by(
-    connection: Connection,
-    table: str,
-    columns: Sequence[str],
-    by: tuple[str, ...],
-    keys: Sequence[Key],
-) -> Iterable[Any]:
-    """Execute reads of the rows whose columns `by` have the values of one of the keys.
+def wanted_of(
+    by: tuple[str, ...], keys: Sequence[Key]
+) -> Iterable[tuple[tuple[tuple[str, int], ...], tuple[object, ...]]]:
+    """How many values of which columns to look for, and these values, for each statement.
 
-    With several columns, rows may be found that mix values of several keys.
+    With several columns, rows may be found that mix values of several keys: one list for each
+    column lets both databases use an index on all of them.
     """
-    dialect = connection.dialect.name
-    names = sql.named(dialect, columns)
     if len(by) == 1:
         for values in sql.padded(keys):
-            text = sql.select(dialect, table, names, ((by[0], len(values)),))
-            yield sql.start(connection, text, values)
+            yield ((by[0], len(values)),), values
         return
-    # One list for each column: both databases use an index on all of them.
     for some in sql.parts(keys):
         lists = [next(sql.padded(values)) for values in zip(*some, strict=True)]
-        wanted = tuple((name, len(values)) for name, values in zip(by, lists, strict=True))
-        yield sql.start(connection, sql.select(dialect, table, names, wanted), sql.flat(lists))
+        counts = zip(by, map(len, lists), strict=True)
+        yield tuple(counts), sql.flat(lists)

@@ -93,15 +93,17 @@ def delete(dialect: str, table: str, primary: tuple[str, ...], number: int) -> s
 
 @cache
 def select(
-    dialect: str, table: str, columns: str, wanted: tuple[tuple[str, int], ...], group: str = ""
+    dialect: str, table: str, columns: str, wanted: tuple[tuple[str, int], ...], tail: str = ""
 ) -> str:
-    """The text that reads rows whose columns have one of so many values each."""
+    """The text that reads rows whose columns have one of so many values each.
+
+    `tail` follows the conditions.
+    """
     conditions = " AND ".join(
         f"{named(dialect, [name])} IN {marks(dialect, number)}" for name, number in wanted
     )
     text = f"SELECT {columns} FROM {named(dialect, [table])}"  # noqa: S608 - names of our own
-    grouped = f" GROUP BY {named(dialect, [group])}" if group else ""
-    return f"{text} WHERE {conditions}{grouped}"
+    return f"{text} WHERE {conditions} {tail}"
 
 
 def picker(columns: Sequence[str], names: Sequence[str]) -> Callable[[Row], Any]:

@@ -63,7 +63,7 @@ async def running(databases: Databases) -> AsyncIterator[Parts]:
 
 
 def _save(connection: Connection, payment: Payment) -> None:
-    payment_rows.save(connection, payment, is_new=True)
+    payment_rows.save(connection, payment)
 
 
 @pytest.mark.parametrize(
