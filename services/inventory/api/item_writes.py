@@ -8,7 +8,9 @@ from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 
 from discovery.clock import Clock
 from services.chassis.log.event_log import EventLog, StreamAppend
+from services.chassis.request import request_ids
 from services.chassis.request.intention import Intention
+from services.chassis.store.unit.needs import Needs
 from services.inventory.api.stored_answers import StoredAnswer, answer_once
 from services.inventory.domain.commands import AdjustStock, ItemCommand, UpsertItem
 from services.inventory.domain.events import ItemEvent
@@ -25,6 +27,15 @@ class ItemWrites:
     def __init__(self, *, log: EventLog, clock: Clock) -> None:
         self._log = log
         self._clock = clock
+
+    def needs(self, intention: Intention[tuple[UpsertItem, ...]] | Intention[AdjustStock]) -> Needs:
+        """What `upsert` and `adjust` read; call it in the caller's context."""
+        yield request_ids.need_of(intention.method, intention.request_id)
+        command = intention.command
+        commands = command if isinstance(command, tuple) else (command,)
+        skus = [each.sku for each in commands]
+        yield from item_rows.needs_of(skus)
+        yield from self._log.needs(*map(item_stream, skus))
 
     def upsert(
         self, connection: Connection, intention: Intention[tuple[UpsertItem, ...]]
@@ -112,7 +123,8 @@ class ItemWrites:
             for event in events:
                 items[sku] = evolve(items.get(sku), event, at)
                 (moved if sku in known else initial).extend(movements(event))
-        item_rows.add_items(connection, [items[sku] for sku in events_by_sku if sku not in known])
+        item_rows.save_items(connection, [items[sku] for sku in events_by_sku])
+        new = [items[sku].level for sku in events_by_sku if sku not in known]
+        item_rows.add_levels(connection, new)
         movement_rows.append_movements(connection, initial, at)
-        item_rows.change_items(connection, [items[sku] for sku in events_by_sku if sku in known])
         movement_rows.move(connection, moved, at)

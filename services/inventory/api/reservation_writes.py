@@ -14,7 +14,9 @@ from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 
 from discovery.clock import Clock
 from services.chassis.log.event_log import EventLog, StreamAppend
+from services.chassis.request import request_ids
 from services.chassis.request.intention import Intention
+from services.chassis.store.unit.needs import Needs
 from services.inventory.api.stored_answers import StoredAnswer, answer_once
 from services.inventory.domain.commands import (
     Commit,
@@ -76,6 +78,15 @@ class ReservationWrites:
             case QuoteRefusal(refusal, lines, known_total):
                 priced = to_priced(ReservationState.REJECTED, lines, known_total, refusal)
         return rpc.ReserveStockResponse(reservation=priced)
+
+    def needs(self, intention: AnyIntention) -> Needs:
+        """What the writes read, except `expire`; call it in the caller's context."""
+        yield request_ids.need_of(intention.method, intention.request_id)
+        command = intention.command
+        yield from reservation_rows.needs_of(command.reservation_id)
+        if isinstance(command, Reserve):
+            yield from item_rows.needs_of(demand.sku for demand in command.demands)
+        yield from self._log.needs(command.reservation_id)
 
     def reserve(
         self, connection: Connection, intention: Intention[Reserve]
@@ -185,12 +196,11 @@ class ReservationWrites:
     ) -> Reservation:
         """Append the events, and write the reservation and the stock that follow from them."""
         after, moved, at = self._append(connection, before, events)
-        if before is None:
-            reservation_rows.add(connection, after)
-        else:
-            reservation_rows.change(connection, [after])
-        if any(isinstance(event, ReservationReturned) for event in events):
-            reservation_rows.change_returned(connection, after)
+        reservation_rows.save(connection, [after])
+        is_return = any(isinstance(event, ReservationReturned) for event in events)
+        if before is None or is_return:
+            reservation_rows.save_lines(connection, after)
+        if is_return:
             _refuse_overflow(connection, moved)
         movement_rows.move(connection, moved, at)
         return after
@@ -225,7 +235,7 @@ class ReservationWrites:
         )
         at = stored[-1].occur_time
         ends = [_apply(held, events, at) for held, events in overdue]
-        reservation_rows.change(connection, [expired for expired, _ in ends])
+        reservation_rows.save(connection, [expired for expired, _ in ends])
         movement_rows.move(connection, [each for _, moved in ends for each in moved], at)
         return len(ends)
 

@@ -32,7 +32,9 @@ class InventoryServicer(inventory_service_pb2_grpc.InventoryServiceServicer):
         self, request: rpc.UpsertItemsRequest, context: Context
     ) -> rpc.UpsertItemsResponse:
         intention = requests.upsert_items(request)
-        answer = await self._database.write(self._items.upsert, intention)
+        answer = await self._database.write(
+            self._items.upsert, intention, needs=self._items.needs(intention)
+        )
         return _reply(answer, context)
 
     async def ListItems(
@@ -47,7 +49,9 @@ class InventoryServicer(inventory_service_pb2_grpc.InventoryServiceServicer):
         self, request: rpc.AdjustStockRequest, context: Context
     ) -> rpc.AdjustStockResponse:
         intention = requests.adjust_stock(request)
-        answer = await self._database.write(self._items.adjust, intention)
+        answer = await self._database.write(
+            self._items.adjust, intention, needs=self._items.needs(intention)
+        )
         return _reply(answer, context)
 
     async def GetStock(
@@ -78,35 +82,45 @@ class InventoryServicer(inventory_service_pb2_grpc.InventoryServiceServicer):
             command = requests.validate_only(request)
             return await self._database.read(self._reservations.quote, command)
         intention = requests.reserve_stock(request)
-        answer = await self._database.write(self._reservations.reserve, intention)
+        answer = await self._database.write(
+            self._reservations.reserve, intention, needs=self._reservations.needs(intention)
+        )
         return _reply(answer, context)
 
     async def CommitReservation(
         self, request: rpc.CommitReservationRequest, context: Context
     ) -> rpc.CommitReservationResponse:
         intention = requests.commit_reservation(request)
-        answer = await self._database.write(self._reservations.commit, intention)
+        answer = await self._database.write(
+            self._reservations.commit, intention, needs=self._reservations.needs(intention)
+        )
         return _reply(answer, context)
 
     async def ReleaseReservation(
         self, request: rpc.ReleaseReservationRequest, context: Context
     ) -> rpc.ReleaseReservationResponse:
         intention = requests.release_reservation(request)
-        answer = await self._database.write(self._reservations.release, intention)
+        answer = await self._database.write(
+            self._reservations.release, intention, needs=self._reservations.needs(intention)
+        )
         return _reply(answer, context)
 
     async def FulfillReservation(
         self, request: rpc.FulfillReservationRequest, context: Context
     ) -> rpc.FulfillReservationResponse:
         intention = requests.fulfill_reservation(request)
-        answer = await self._database.write(self._reservations.fulfill, intention)
+        answer = await self._database.write(
+            self._reservations.fulfill, intention, needs=self._reservations.needs(intention)
+        )
         return _reply(answer, context)
 
     async def ReturnStock(
         self, request: rpc.ReturnStockRequest, context: Context
     ) -> rpc.ReturnStockResponse:
         intention = requests.return_stock(request)
-        answer = await self._database.write(self._reservations.take_back, intention)
+        answer = await self._database.write(
+            self._reservations.take_back, intention, needs=self._reservations.needs(intention)
+        )
         return _reply(answer, context)
 
     async def GetReservation(

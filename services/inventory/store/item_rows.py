@@ -1,18 +1,20 @@
 """SQL of items and their stock levels."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select
 
 from services.chassis.domain.money import Money
 from services.chassis.store.micros import from_micros, to_micros
-from services.chassis.store.prepared import Prepared, PreparedIn
+from services.chassis.store.prepared import Prepared
+from services.chassis.store.unit.needs import Needs
 from services.inventory.domain.errors import ItemNotFoundError
 from services.inventory.domain.pricing import Offer
 from services.inventory.domain.queries import SkuFilter
 from services.inventory.domain.state import Item, StockedItem, StockLevel
-from services.inventory.store.tables import ITEM, STOCK
+from services.inventory.store.tables import ITEM, ITEMS, LEVELS, STOCK
 
 _STOCK = (STOCK.c.sku, STOCK.c.on_hand, STOCK.c.held, STOCK.c.committed, STOCK.c.version)
 _ITEM = (
@@ -23,20 +25,6 @@ _ITEM = (
     ITEM.c.revision,
     ITEM.c.update_time,
 )
-_OFFERS = PreparedIn(
-    select(
-        ITEM.c.sku,
-        ITEM.c.name,
-        ITEM.c.currency_code,
-        ITEM.c.unit_price_minor,
-        STOCK.c.on_hand - STOCK.c.held - STOCK.c.committed,
-    ).join_from(ITEM, STOCK),
-    ITEM.c.sku,
-)
-_STOCKED_ITEMS = PreparedIn(
-    select(*_ITEM, ITEM.c.stream_version, *_STOCK).join_from(ITEM, STOCK), ITEM.c.sku
-)
-_LEVELS = PreparedIn(select(*_STOCK), STOCK.c.sku)
 _ITEMS_AFTER = Prepared(
     select(*_ITEM)
     .where(ITEM.c.sku > bindparam("after_sku"))
@@ -49,31 +37,27 @@ _LEVELS_AFTER = Prepared(
     .order_by(STOCK.c.sku)
     .limit(bindparam("row_limit"))
 )
-_ITEM_VALUES: dict[str, BindParameter[Any]] = {
-    "name": bindparam("name"),
-    "currency_code": bindparam("currency_code"),
-    "unit_price_minor": bindparam("unit_price_minor"),
-    "revision": bindparam("revision"),
-    "stream_version": bindparam("stream_version"),
-    "update_time": bindparam("update_time"),
-}
-_INSERT_ITEM = Prepared(insert(ITEM).inline().values(sku=bindparam("key"), **_ITEM_VALUES))
-_UPDATE_ITEM = Prepared(update(ITEM).where(ITEM.c.sku == bindparam("key")).values(**_ITEM_VALUES))
-_INSERT_STOCK = Prepared(insert(STOCK).inline())
+
+
+def needs_of(skus: Iterable[str]) -> Needs:
+    """What a write reads of these items."""
+    for sku in skus:
+        yield ITEMS.need(sku)
+        yield LEVELS.need(sku)
 
 
 def load_offers(connection: Connection, skus: Sequence[str]) -> dict[str, Offer]:
     """The offers of the items that exist of `skus`, by SKU."""
     return {
-        sku: Offer(name, Money(currency_code, unit_price_minor), available)
-        for sku, name, currency_code, unit_price_minor, available in _OFFERS.all(connection, skus)
+        sku: Offer(stocked.item.name, stocked.item.unit_price, stocked.level.available)
+        for sku, stocked in load_items(connection, skus).items()
     }
 
 
 def load_items(connection: Connection, skus: Sequence[str]) -> dict[str, StockedItem]:
     """The items that exist of `skus`, by SKU, with their stock."""
-    rows = _STOCKED_ITEMS.all(connection, skus)
-    return {row[0]: StockedItem(_item(row[:6]), StockLevel(*row[7:]), row[6]) for row in rows}
+    items, levels = ITEMS.each(connection, skus), LEVELS.each(connection, skus)
+    return {sku: _stocked(rows[0], levels[sku][0]) for sku, rows in items.items() if rows}
 
 
 def list_items(connection: Connection, wanted: SkuFilter) -> list[Item]:
@@ -102,51 +86,40 @@ def get_levels(connection: Connection, skus: tuple[str, ...]) -> tuple[list[Stoc
     return [found[sku] for sku in skus if sku in found], [sku for sku in skus if sku not in found]
 
 
-def add_items(connection: Connection, items: Sequence[StockedItem]) -> None:
-    """Write new items with their initial stock."""
-    if items:
-        _INSERT_ITEM.change_each(connection, _item_rows(items))
-        _INSERT_STOCK.change_each(
-            connection,
-            [
-                {
-                    "sku": each.level.sku,
-                    "on_hand": each.level.on_hand,
-                    "held": each.level.held,
-                    "committed": each.level.committed,
-                    "version": each.level.version,
-                }
-                for each in items
-            ],
-        )
+def save_items(connection: Connection, items: Iterable[StockedItem]) -> None:
+    """Write new and changed items, without their stock."""
+    for each in items:
+        item = each.item
+        values = {
+            "sku": item.sku,
+            "name": item.name,
+            "currency_code": item.unit_price.currency_code,
+            "unit_price_minor": item.unit_price.minor_units,
+            "revision": item.revision,
+            "stream_version": each.stream_version,
+            "update_time": to_micros(item.update_time),
+        }
+        ITEMS.put(connection, values)
 
 
-def change_items(connection: Connection, items: Sequence[StockedItem]) -> None:
-    """Write changed items without their stock."""
-    if items:
-        _UPDATE_ITEM.change_each(connection, _item_rows(items))
+def add_levels(connection: Connection, levels: Iterable[StockLevel]) -> None:
+    """Write the stock of new items."""
+    for level in levels:
+        LEVELS.put(connection, asdict(level))
 
 
 def _load_levels(connection: Connection, skus: Sequence[str]) -> dict[str, StockLevel]:
-    return {row[0]: StockLevel(*row) for row in _LEVELS.all(connection, skus)}
+    found = LEVELS.each(connection, skus)
+    return {sku: StockLevel(*rows[0]) for sku, rows in found.items() if rows}
+
+
+def _stocked(item: Sequence[Any], level: Sequence[Any]) -> StockedItem:
+    sku, name, currency_code, price_minor, revision, stream_version, update_micros = item
+    row = (sku, name, currency_code, price_minor, revision, update_micros)
+    return StockedItem(_item(row), StockLevel(*level), stream_version)
 
 
 def _item(row: Iterable[Any]) -> Item:
     sku, name, currency_code, unit_price_minor, revision, update_micros = row
     unit_price = Money(currency_code, unit_price_minor)
     return Item(sku, name, unit_price, revision, from_micros(update_micros))
-
-
-def _item_rows(items: Sequence[StockedItem]) -> list[dict[str, object]]:
-    return [
-        {
-            "key": each.item.sku,
-            "name": each.item.name,
-            "currency_code": each.item.unit_price.currency_code,
-            "unit_price_minor": each.item.unit_price.minor_units,
-            "revision": each.item.revision,
-            "stream_version": each.stream_version,
-            "update_time": to_micros(each.item.update_time),
-        }
-        for each in items
-    ]

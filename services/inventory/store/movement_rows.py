@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select
 
 from services.chassis.identity import caller
 from services.chassis.store.micros import from_micros, to_micros
 from services.chassis.store.prepared import Prepared
 from services.inventory.domain.queries import MovementFilter
 from services.inventory.domain.state import Movement, MovementKind, RecordedMovement
-from services.inventory.store.tables import STOCK, STOCK_MOVEMENT
+from services.inventory.store.tables import LEVELS, MOVEMENTS, STOCK_MOVEMENT
 
 _MOVEMENT = (
     STOCK_MOVEMENT.c.sequence,
@@ -40,32 +40,6 @@ _MOVEMENTS = {
     (False, True): Prepared(_MOVEMENTS_AFTER.where(_OF_RESERVATION)),
     (True, True): Prepared(_MOVEMENTS_AFTER.where(_OF_SKU, _OF_RESERVATION)),
 }
-# Both take the same rows. A bind parameter of an UPDATE must not have the name of a column.
-_MOVE = Prepared(
-    update(STOCK)
-    .where(STOCK.c.sku == bindparam("moved_sku"))
-    .values(
-        on_hand=STOCK.c.on_hand + bindparam("on_hand_delta"),
-        held=STOCK.c.held + bindparam("held_delta"),
-        committed=STOCK.c.committed + bindparam("committed_delta"),
-        version=STOCK.c.version + 1,
-    )
-)
-_APPEND_MOVEMENT = Prepared(
-    insert(STOCK_MOVEMENT)
-    .inline()
-    .values(
-        sku=bindparam("moved_sku"),
-        kind=bindparam("kind"),
-        on_hand_delta=bindparam("on_hand_delta"),
-        held_delta=bindparam("held_delta"),
-        committed_delta=bindparam("committed_delta"),
-        reservation_id=bindparam("reservation_id"),
-        reason=bindparam("reason"),
-        occur_time=bindparam("occur_time"),
-        actor=bindparam("actor"),
-    )
-)
 
 
 def list_movements(connection: Connection, wanted: MovementFilter) -> list[RecordedMovement]:
@@ -91,23 +65,27 @@ def list_movements(connection: Connection, wanted: MovementFilter) -> list[Recor
 
 def move(connection: Connection, movements: Sequence[Movement], at: datetime) -> None:
     """Apply movements to the stock levels, and append them to the ledger."""
-    if movements:
-        rows = _movement_rows(movements, at)
-        _MOVE.change_each(connection, rows)
-        _APPEND_MOVEMENT.change_each(connection, rows)
+    levels = LEVELS.each(connection, [movement.sku for movement in movements])
+    for movement in movements:
+        sku, on_hand, held, committed, version = levels[movement.sku][0]
+        level = {
+            "sku": sku,
+            "on_hand": on_hand + movement.on_hand_delta,
+            "held": held + movement.held_delta,
+            "committed": committed + movement.committed_delta,
+            "version": version + 1,
+        }
+        LEVELS.put(connection, level)
+        levels[sku] = (tuple(level.values()),)
+    append_movements(connection, movements, at)
 
 
 def append_movements(connection: Connection, movements: Sequence[Movement], at: datetime) -> None:
     """Append movements to the ledger only; their levels were written with them included."""
-    if movements:
-        _APPEND_MOVEMENT.change_each(connection, _movement_rows(movements, at))
-
-
-def _movement_rows(movements: Sequence[Movement], at: datetime) -> list[dict[str, object]]:
     occur_time, actor = to_micros(at), caller.current().actor
-    return [
+    rows = (
         {
-            "moved_sku": movement.sku,
+            "sku": movement.sku,
             "kind": movement.kind.value,
             "on_hand_delta": movement.on_hand_delta,
             "held_delta": movement.held_delta,
@@ -118,4 +96,5 @@ def _movement_rows(movements: Sequence[Movement], at: datetime) -> list[dict[str
             "actor": actor,
         }
         for movement in movements
-    ]
+    )
+    MOVEMENTS.add(connection, rows)

@@ -1,4 +1,4 @@
-"""The inventory's tables, as the newest migration leaves them."""
+"""The inventory's tables, as the newest migration leaves them, and their rows by key."""
 
 from pathlib import Path
 
@@ -15,6 +15,9 @@ from sqlalchemy import (
     Table,
     text,
 )
+
+from services.chassis.store.unit.appends import Appends
+from services.chassis.store.unit.rows import Rows
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -106,3 +109,12 @@ STOCK_MOVEMENT = Table(
     Index("stock_movement_by_sku", "sku", "sequence"),
     Index("stock_movement_by_reservation", "reservation_id", "sequence"),
 )
+
+# Parents first: a batch writes its tables in this order.
+ITEMS = Rows(ITEM)
+LEVELS = Rows(STOCK)
+RESERVATIONS = Rows(RESERVATION, fixed=("order_id", "currency_code", "total_minor", "create_time"))
+LINES = Rows(
+    RESERVATION_LINE, by=("reservation_id",), fixed=("quantity", "name", "unit_price_minor")
+)
+MOVEMENTS = Appends(STOCK_MOVEMENT, numbered=("sequence",))

@@ -81,6 +81,12 @@ class Rows:
         others = [each for each in unit.get(self, key) if self.id_of(each) != row_id]
         unit.set(self, key, (row,) if not others else self._sorted([*others, row]))
 
+    def put_all(
+        self, connection: Connection, key: Key, rows: Iterable[Mapping[str, object]]
+    ) -> None:
+        """Replace all rows of the key. Each has a value for every column."""
+        current_unit(connection).set(self, key, self._sorted(list(map(self._pick, rows))))
+
     def delete(self, connection: Connection, key: Key) -> None:
         """Delete all rows of the key."""
         current_unit(connection).set(self, key, ())
