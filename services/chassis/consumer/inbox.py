@@ -17,10 +17,6 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    bindparam,
-    insert,
-    select,
-    update,
 )
 from tradepost.event.v1.event_pb2 import Event
 
@@ -30,7 +26,7 @@ from services.chassis.consumer.dead_letter_table import DeadLetterRow
 from services.chassis.consumer.errors import PositionMovedError
 from services.chassis.ids import IdFactory
 from services.chassis.store.change import AfterCommit
-from services.chassis.store.prepared import Prepared
+from services.chassis.store.unit.rows import Rows
 from services.chassis.telemetry import correlation
 from services.chassis.telemetry.correlation import Correlation
 
@@ -48,40 +44,7 @@ SUBSCRIPTION = Table(
     Column("refusal", String, nullable=False),
     Column("restored_head", BigInteger),
 )
-_of_consumer = SUBSCRIPTION.c.consumer == bindparam("of_consumer")
-_GET = Prepared(
-    select(
-        SUBSCRIPTION.c.epoch,
-        SUBSCRIPTION.c.position,
-        SUBSCRIPTION.c.refusal,
-        SUBSCRIPTION.c.event_id,
-        SUBSCRIPTION.c.event_at,
-        SUBSCRIPTION.c.restored_head,
-    ).where(_of_consumer)
-)
-_ADD = Prepared(insert(SUBSCRIPTION).inline())
-_MOVE = Prepared(
-    update(SUBSCRIPTION)
-    .where(_of_consumer)
-    .values(
-        epoch=bindparam("new_epoch"),
-        position=bindparam("new_position"),
-        event_id=bindparam("new_event_id"),
-        event_at=bindparam("new_event_at"),
-        refusal="",
-        restored_head=None,
-    )
-)
-_REFUSE = Prepared(
-    update(SUBSCRIPTION)
-    .where(_of_consumer)
-    .values(
-        refusal=bindparam("new_refusal"),
-        restored_head=bindparam("new_restored_head"),
-        event_id=bindparam("new_event_id"),
-        event_at=bindparam("new_event_at"),
-    )
-)
+_SUBSCRIPTIONS = Rows(SUBSCRIPTION)
 # An id that no event has: it stands for an unknown event of a history that is over.
 _LOST_EVENT = "evt_lost"
 
@@ -132,10 +95,10 @@ class Inbox:
 
     def reached(self, connection: Connection) -> ConsumerPosition | None:
         """Read the consumer's position; None before it first reads its feed."""
-        row = _GET.first(connection, of_consumer=self.consumer)
+        row = _SUBSCRIPTIONS.one(connection, self.consumer)
         if row is None:
             return None
-        epoch, position, refusal, event_id, event_at, restored_head = row
+        _, epoch, position, event_id, event_at, refusal, restored_head = row
         # An older version moves the position without the event, and clears the refusal alone.
         event_id = event_id if event_at == _event_at(epoch, position) else ""
         restored_head = restored_head if refusal else None
@@ -144,22 +107,15 @@ class Inbox:
     def move(self, connection: Connection, reached: ConsumerPosition) -> None:
         """Set the consumer's position; all events after it are delivered, possibly again."""
         values = {
-            "new_epoch": reached.epoch,
-            "new_position": reached.position,
-            "new_event_id": reached.event_id,
-            "new_event_at": _event_at(reached.epoch, reached.position),
+            "consumer": self.consumer,
+            "epoch": reached.epoch,
+            "position": reached.position,
+            "event_id": reached.event_id,
+            "event_at": _event_at(reached.epoch, reached.position),
+            "refusal": "",
+            "restored_head": None,
         }
-        if _MOVE.change(connection, of_consumer=self.consumer, **values) == 0:
-            _ADD.change(
-                connection,
-                consumer=self.consumer,
-                epoch=reached.epoch,
-                position=reached.position,
-                event_id=reached.event_id,
-                event_at=_event_at(reached.epoch, reached.position),
-                refusal="",
-                restored_head=None,
-            )
+        _SUBSCRIPTIONS.put(connection, values)
 
     def refuse(
         self, connection: Connection, reached: ConsumerPosition, reason: str, head: int | None
@@ -174,14 +130,16 @@ class Inbox:
         event_id = reached.event_id
         if not event_id and reason == "POSITION_AHEAD_OF_HEAD":
             event_id = _LOST_EVENT
-        _REFUSE.change(
-            connection,
-            of_consumer=self.consumer,
-            new_refusal=reason,
-            new_event_id=event_id,
-            new_event_at=_event_at(reached.epoch, reached.position),
-            new_restored_head=head if reached.restored_head is None else reached.restored_head,
-        )
+        values = {
+            "consumer": self.consumer,
+            "epoch": reached.epoch,
+            "position": reached.position,
+            "event_id": event_id,
+            "event_at": _event_at(reached.epoch, reached.position),
+            "refusal": reason,
+            "restored_head": head if reached.restored_head is None else reached.restored_head,
+        }
+        _SUBSCRIPTIONS.put(connection, values)
 
     def begin_epoch(self, connection: Connection, epoch: str) -> int:
         """Start a new epoch at position 0; return how many parked events were dropped.

@@ -108,6 +108,10 @@ class EventLog:
         """What appends to these streams will read, for `Database.write`."""
         return (COUNTER.need(_ONLY_ROW), *map(STREAM_HEADS.need, streams))
 
+    def version(self, connection: Connection, stream: str) -> int:
+        """The version of a stream, as the running write sees it; 0 for one without events."""
+        return _head(connection, stream)[0]
+
     def append(
         self,
         connection: Connection,
@@ -238,15 +242,21 @@ class EventLog:
         return epoch
 
 
+def _head(connection: Connection, stream: str) -> tuple[int, int]:
+    """The version and the time of a stream's newest event."""
+    version, occur_micros = STREAM_HEADS.of(connection, stream) or (0, 0)
+    return version, occur_micros
+
+
 def _newest(connection: Connection, stream: str, expected_version: int) -> int:
     """The time of a stream's newest event, in microseconds; 0 for a new stream.
 
     Raises StreamConflictError if its version is another one.
     """
-    version, occur_micros = STREAM_HEADS.of(connection, stream) or (0, 0)
+    version, occur_micros = _head(connection, stream)
     if version != expected_version:
         raise StreamConflictError(stream, expected_version)
-    return int(occur_micros)
+    return occur_micros
 
 
 def _take_positions(connection: Connection, number: int) -> int:

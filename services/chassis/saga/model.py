@@ -22,6 +22,7 @@ import grpc
 from sqlalchemy import Connection
 
 from discovery.error_info import error_info
+from services.chassis.store.unit.needs import Needs
 from services.chassis.telemetry.correlation import Correlation
 
 S = TypeVar("S")
@@ -120,6 +121,10 @@ class Saga(Protocol[S, A]):
 
     def load(self, connection: Connection, subject: str) -> S:
         """Load the stored state."""
+        ...
+
+    def needs(self, subject: str) -> Needs:
+        """Name the rows that `refresh` and `record` read by key."""
         ...
 
     def refresh(self, connection: Connection, state: S) -> S:

@@ -35,7 +35,7 @@ from services.chassis.saga.timing import SagaTiming
 from services.chassis.store.database import Database
 from services.chassis.telemetry import correlation
 from services.chassis.work.driver import WAITING_MAX
-from services.chassis.work.lease import Claim, Leases
+from services.chassis.work.lease import Claim, Leases, need_of
 
 if TYPE_CHECKING:
     from services.chassis.saga.step_spans import StepSpans
@@ -111,14 +111,15 @@ class SagaRunner(Generic[S, A]):
         state = await self._state_of(claim)
         correlation.bind(self._saga.origin(state))
         plan = self._saga.plan(state)
+        needs = (need_of(claim.subject), *self._saga.needs(claim.subject))
         if plan is None:
-            await self._database.write(self._leases.close, claim)
+            await self._database.write(self._leases.close, claim, needs=(need_of(claim.subject),))
         while plan is not None and not self._draining():
             outcome = await self._carry_out(plan, state, hold)
             done = _Executed(state, plan, outcome)
             renew = self._is_old(hold)
             state, kept = await self._database.write(
-                self._settle, hold.claim, done, renew, then=self._report
+                self._settle, hold.claim, done, renew, needs=needs, then=self._report
             )
             if kept is None:
                 return
@@ -147,7 +148,8 @@ class SagaRunner(Generic[S, A]):
                     return NotTried.DEADLINE_PASSED
                 timeout_s = min(timeout_s, remaining_s)
             if number > 0 and self._is_old(hold):
-                await self._database.write(self._leases.renew, hold.claim)
+                needs = (need_of(hold.claim.subject),)
+                await self._database.write(self._leases.renew, hold.claim, needs=needs)
                 hold.since_s = self._clock.monotonic()
             for outcome in await self._run_stage(stage, state, hold.claim.subject, timeout_s):
                 if not isinstance(outcome, Answered):

@@ -11,8 +11,11 @@ from sqlalchemy import Connection
 from tradepost.order.admin.v1.saga_pb2 import Saga
 
 from discovery.clock import Clock
+from services.chassis.request import request_ids
 from services.chassis.request.intention import Intention
 from services.chassis.request.request_ids import RememberedRequest, recall, remember
+from services.chassis.store.unit.needs import Needs
+from services.chassis.work import lease
 from services.chassis.work.lease import Claim, LeaseRow, Leases
 from services.order.checkout.checkout_leases import CheckoutLeases, WrittenOrder
 from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep, ReturnGoods
@@ -56,6 +59,12 @@ class OrderWrites:
         self._leases = leases
         self._checkout_leases = checkout_leases
         self._clock = clock
+
+    def needs(self, intention: AnyIntention, order_id: str) -> Needs:
+        """What a write on an order reads by key; call it in the caller's context."""
+        yield request_ids.need_of(intention.method, intention.request_id)
+        yield lease.need_of(order_id)
+        yield from self._streams.needs(order_id)
 
     def place(
         self, connection: Connection, intention: Intention[Place], order_id: str
@@ -108,12 +117,12 @@ class OrderWrites:
         Remembers no request_id. Raises SagaNotFoundError and SagaNotRetryableError.
         """
         order_id = intention.subject
-        lease = self._lease(connection, order_id)
+        known = self._lease(connection, order_id)
         before = self._streams.load(connection, order_id)
         claim = self._leases.claim(connection, order_id)
         if claim is None:
             step = current_step(before.order)
-            raise SagaNotRetryableError(order_id, step=step, owner=lease.owner)
+            raise SagaNotRetryableError(order_id, step=step, owner=known.owner)
         after = self._record(connection, before, intention)
         if after is not before:
             self._leases.progress(connection, claim, step=current_step(after.order))
@@ -127,14 +136,14 @@ class OrderWrites:
     ) -> Claim | None:
         """Open the lease on a settled order's new work, or claim that on work under way."""
         leases = self._checkout_leases
-        lease = leases.open if before.order.is_settled else leases.claim
-        return lease(connection, after)
+        take = leases.open if before.order.is_settled else leases.claim
+        return take(connection, after)
 
     def _lease(self, connection: Connection, order_id: str) -> LeaseRow:
-        lease = self._leases.get(connection, order_id)
-        if lease is None:
+        row = self._leases.get(connection, order_id)
+        if row is None:
             raise SagaNotFoundError(order_id)
-        return lease
+        return row
 
     def _record(
         self, connection: Connection, loaded: LoadedOrder, intention: AnyIntention

@@ -56,8 +56,13 @@ class OrderUseCases:
         """Place an order and wait until it is settled, at most `patience_s` seconds."""
         order_id = self._ids.new("ord")
         with self._waiter.follow(order_id) as follower:
-            place = self._writes.place
-            written = await self._database.write(place, intention, order_id, then=self._start)
+            written = await self._database.write(
+                self._writes.place,
+                intention,
+                order_id,
+                needs=self._writes.needs(intention, order_id),
+                then=self._start,
+            )
             if written.loaded is not None:
                 version = written.loaded.order.version
                 return await self._waiter.settled(follower, version, patience_s)
@@ -67,7 +72,10 @@ class OrderUseCases:
         self, intention: Intention[Cancel] | Intention[Fulfill], patience_s: float
     ) -> OrderSnapshot:
         """Cancel or fulfill an order and wait until it is settled, at most `patience_s` seconds."""
-        written = await self._database.write(self._writes.change, intention, then=self._start)
+        needs = self._writes.needs(intention, intention.subject)
+        written = await self._database.write(
+            self._writes.change, intention, needs=needs, then=self._start
+        )
         snapshot = await self._waiter.join(written.order_id, patience_s)
         return replace(snapshot, replayed=written.loaded is None)
 
@@ -80,7 +88,10 @@ class OrderUseCases:
         """
         command = replace(intention.command, return_id=self._ids.new("ret"))
         named = replace(intention, command=command)
-        written = await self._database.write(self._writes.take_back, named, then=self._start)
+        needs = self._writes.needs(named, named.subject)
+        written = await self._database.write(
+            self._writes.take_back, named, needs=needs, then=self._start
+        )
         snapshot = await self._waiter.join(written.order_id, patience_s)
         return replace(snapshot, replayed=written.loaded is None), written.return_id
 

@@ -16,6 +16,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection
 
 from services.chassis.saga.model import Contradiction, Done, Pending, Plan, Step, StepCall
+from services.chassis.store.unit.needs import Needs
 from services.chassis.telemetry.correlation import Correlation
 from services.order.checkout.participants import StepAction
 from services.order.domain import commands
@@ -83,9 +84,13 @@ class CheckoutSaga:
         """Return the newest version of the order. Raises OrderNotFoundError."""
         return self._streams.load(connection, subject)
 
+    def needs(self, subject: str) -> Needs:
+        """Return what `refresh` and `record` read."""
+        return self._streams.needs(subject)
+
     def refresh(self, connection: Connection, state: LoadedOrder) -> LoadedOrder:
         """Return the newest version of an order that was loaded before."""
-        return self._streams.catch_up(connection, state)
+        return self._streams.newest(connection, state)
 
     def record(self, connection: Connection, state: LoadedOrder, answer: Command) -> LoadedOrder:
         """Carry out the command; its cause is the newest event of the loaded order."""

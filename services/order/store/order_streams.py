@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from services.chassis.log.event_log import EventLog, StoredEvent
 from services.chassis.request import ownership
+from services.chassis.store.unit.needs import Needs
 from services.chassis.telemetry.correlation import EMPTY, Correlation
 from services.order.domain.errors import OrderNotFoundError, VersionOutOfRangeError
 from services.order.domain.events import Event
@@ -80,6 +81,16 @@ class OrderStreams:
             order_id: deque(_fold(LoadedOrder(Order(order_id)), stored), maxlen=1).pop()
             for order_id, stored in streams.items()
         }
+
+    def needs(self, order_id: str) -> Needs:
+        """What a write on an order reads of its stream, except for events that it doesn't know."""
+        return self._log.needs(order_id)
+
+    def newest(self, connection: Connection, loaded: LoadedOrder) -> LoadedOrder:
+        """Return in a write the newest version of an order that was loaded before."""
+        if self._log.version(connection, loaded.order.order_id) == loaded.version:
+            return loaded
+        return self.catch_up(connection, loaded)
 
     def catch_up(self, connection: Connection, loaded: LoadedOrder) -> LoadedOrder:
         """Return the newest version of an order that was loaded before."""

@@ -13,11 +13,9 @@ from sqlalchemy import (
     Row,
     Select,
     bindparam,
-    insert,
     select,
     tuple_,
     union_all,
-    update,
 )
 from tradepost.order.v1 import order_pb2
 
@@ -25,23 +23,14 @@ from services.chassis.log.event_log import EventLog
 from services.chassis.request.answer_size import AnswerRoom
 from services.chassis.store.micros import to_micros
 from services.chassis.store.prepared import Prepared
+from services.chassis.store.unit.rows import Rows
 from services.order.domain.errors import OrderNotFoundError
 from services.order.domain.queries import OrderFilter
 from services.order.store.order_streams import LoadedOrder
 from services.order.store.tables import ORDER_VIEW
 from services.order.wire.replies import to_order
 
-_INSERT = Prepared(insert(ORDER_VIEW).inline())
-_UPDATE = Prepared(
-    update(ORDER_VIEW)
-    .where(ORDER_VIEW.c.order_id == bindparam("of_order"))
-    .values(
-        state=bindparam("new_state"),
-        needs_review=bindparam("new_needs_review"),
-        position=bindparam("new_position"),
-        message=bindparam("new_message"),
-    )
-)
+_VIEW = Rows(ORDER_VIEW, fixed=("customer_id", "create_time"))
 _COLUMNS = (ORDER_VIEW.c.message, ORDER_VIEW.c.position)
 _GET = Prepared(select(*_COLUMNS).where(ORDER_VIEW.c.order_id == bindparam("of_order")))
 _BATCH = select(ORDER_VIEW.c.order_id, ORDER_VIEW.c.message).where(
@@ -86,18 +75,9 @@ class OrderBatch:
 
 def write(connection: Connection, loaded: LoadedOrder, *, is_new: bool) -> None:
     """Write the row of an order after an append."""
-    if is_new:
-        _INSERT.change(connection, **row_of(loaded))
-        return
-    order = loaded.order
-    _UPDATE.change(
-        connection,
-        of_order=order.order_id,
-        new_state=int(order.state),
-        new_needs_review=order.needs_review,
-        new_position=loaded.position,
-        new_message=to_order(order).SerializeToString(),
-    )
+    # Its message is not worth reading: the stream has already said whether there is a row.
+    write_row = _VIEW.add if is_new else _VIEW.replace
+    write_row(connection, row_of(loaded))
 
 
 def row_of(loaded: LoadedOrder) -> dict[str, object]:

@@ -15,6 +15,7 @@ from services.chassis.saga.timing import SagaTiming
 from services.chassis.server.error_rules import ErrorRule
 from services.chassis.server.rich_status import to_status, to_trailers
 from services.chassis.store.database import Database
+from services.chassis.store.unit.needs import Needs
 from services.chassis.telemetry import correlation
 from services.chassis.telemetry.correlation import Correlation
 from services.chassis.work.lease import Claim, LeaseRow, Leases
@@ -87,6 +88,9 @@ class SagaInMemory:
     def load(self, connection: Connection, subject: str) -> SagaState:
         self.loads += 1
         return self.stored[subject]
+
+    def needs(self, subject: str) -> Needs:
+        return ()
 
     def refresh(self, connection: Connection, state: SagaState) -> SagaState:
         return self.stored[state.subject]

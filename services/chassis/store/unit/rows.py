@@ -20,6 +20,8 @@ from services.chassis.store.unit.unit import current_unit, unit_of
 
 # Tables are written in the order in which they are declared, so declare parents first.
 PLACES = count()
+# What is stored of a key that was not read.
+_UNREAD: Entry = (("unread",),)
 
 
 class Rows:
@@ -81,6 +83,16 @@ class Rows:
         others = [each for each in unit.get(self, key) if self.id_of(each) != row_id]
         unit.set(self, key, (row,) if not others else self._sorted([*others, row]))
 
+    def add(self, connection: Connection, values: Mapping[str, object]) -> None:
+        """Insert a row whose key no row has, without reading it. `values` are all columns."""
+        row = self._pick(values)
+        current_unit(connection).put_unread(self, self.key_of(row), (row,), ())
+
+    def replace(self, connection: Connection, values: Mapping[str, object]) -> None:
+        """Write the only row of its key without reading what is stored."""
+        row = self._pick(values)
+        current_unit(connection).put_unread(self, self.key_of(row), (row,), _UNREAD)
+
     def put_all(
         self, connection: Connection, key: Key, rows: Iterable[Mapping[str, object]]
     ) -> None:
@@ -121,6 +133,9 @@ class Rows:
         changed: list[Row] = []
         for key, before in stored.items():
             after = current[key]
+            if before is _UNREAD:
+                changed += after
+                continue
             if after == before:
                 continue
             known = {self.id_of(row): row for row in before}

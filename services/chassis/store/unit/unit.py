@@ -73,8 +73,9 @@ class Unit:
         # Keys of rows that were added since then, by the value of another column.
         self._added: defaultdict[tuple[Way, Key], list[Key]] = defaultdict(list)
         self._pending_tables: set[str] = set()
-        # How to undo the running function: the entries before it, and lengths of `_appended`.
-        self._before: list[tuple[Any, Key, Entry]] = []
+        # How to undo the running function: the entries before it (None: not read), and lengths of
+        # `_appended`.
+        self._before: list[tuple[Any, Key, Entry | None]] = []
         self._lengths: list[tuple[Appended, int]] = []
         # Whether the running function's changes cannot be undone in memory any more.
         self.is_sent = False
@@ -110,9 +111,18 @@ class Unit:
         self._stored[of].setdefault(key, before)
         self._pending_tables.add(of.name)
         if not before:
-            for way in of.ways:
-                for row in after:
-                    self._added[way, way.key_of(row)].append(key)
+            self._added_by_ways(of, key, after)
+
+    def put_unread(self, of: Written, key: Key, after: Entry, stored: Entry) -> None:
+        """Like `set`, for a key that need not be read: `stored` says what the database has."""
+        if key in self._entries[of]:
+            self.set(of, key, after)
+            return
+        self._before.append((of, key, None))
+        self._entries[of][key] = after
+        self._stored[of][key] = stored
+        self._pending_tables.add(of.name)
+        self._added_by_ways(of, key, after)
 
     def show(self, of: Keyed, key: Key, after: Entry) -> None:
         """Let functions see another entry, which follows from rows that are written."""
@@ -139,7 +149,10 @@ class Unit:
     def undo_function(self) -> None:
         """Undo what the function changed; not possible once `is_sent` is set."""
         for of, key, before in reversed(self._before):
-            self._entries[of][key] = before
+            if before is None:
+                del self._entries[of][key], self._stored[of][key]
+            else:
+                self._entries[of][key] = before
         for to, length in reversed(self._lengths):
             del self._appended[to][length:]
         self.begin_function()
@@ -190,6 +203,11 @@ class Unit:
             for of, keys, cursors in started:
                 found = [row for cursor in cursors for row in cursor.fetchall()]
                 self._learn(of, of.entries(found, keys))
+
+    def _added_by_ways(self, of: Written, key: Key, rows: Entry) -> None:
+        for way in of.ways:
+            for row in rows:
+                self._added[way, way.key_of(row)].append(key)
 
     def _unknown(self, needs: Iterable[Need]) -> dict[Keyed, list[Key]]:
         wanted: defaultdict[Keyed, dict[Key, None]] = defaultdict(dict)
