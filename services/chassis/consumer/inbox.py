@@ -6,6 +6,7 @@ the same aggregate. Events of other aggregates go on, and no aggregate's events 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
@@ -26,7 +27,9 @@ from services.chassis.consumer.dead_letter_table import DeadLetterRow
 from services.chassis.consumer.errors import PositionMovedError
 from services.chassis.ids import IdFactory
 from services.chassis.store.change import AfterCommit
+from services.chassis.store.unit.needs import Need, Needs
 from services.chassis.store.unit.rows import Rows
+from services.chassis.store.unit.unit import read_ahead
 from services.chassis.telemetry import correlation
 from services.chassis.telemetry.correlation import Correlation
 
@@ -49,7 +52,8 @@ _SUBSCRIPTIONS = Rows(SUBSCRIPTION)
 _LOST_EVENT = "evt_lost"
 
 # Applies one event: it only writes to the database, and must be idempotent, because a rewind
-# delivers events again. Any exception parks the event, except failures of the store.
+# delivers events again. Any exception parks the event, except failures of the store. If it has a
+# method `needs(event)`, that names what it will read, and a batch reads it together.
 Handler: TypeAlias = Callable[[Connection, Event], AfterCommit | None]
 
 
@@ -90,6 +94,7 @@ class Inbox:
     def __init__(self, *, consumer: str, handler: Handler, clock: Clock, ids: IdFactory) -> None:
         self.consumer = consumer
         self._handler = handler
+        self._needs: Callable[[Event], Needs] = getattr(handler, "needs", _needs_nothing)
         self._clock = clock
         self._new_id = ids.new
 
@@ -176,6 +181,7 @@ class Inbox:
         parked = dead_letter_table.first_parked(
             connection, self.consumer, sorted({event.aggregate_id for event in events})
         )
+        self._read_ahead(connection, events)
         after_commit: list[AfterCommit] = []
         for event in events:
             if event.position in known:
@@ -212,6 +218,14 @@ class Inbox:
             dead_letter_table.remove(connection, row)
         return Replayed(len(found), tuple(after_commit))
 
+    def _read_ahead(self, connection: Connection, events: Sequence[Event]) -> None:
+        needs: list[Need] = []
+        for event in events:
+            # What is wrong with an event is raised when it is applied.
+            with suppress(Exception):
+                needs += self._needs(event)
+        read_ahead(connection, needs)
+
     def _check(self, connection: Connection, reached: ConsumerPosition) -> None:
         if self.reached(connection) != reached:
             raise PositionMovedError(f"{self.consumer} is no longer at position {reached.position}")
@@ -237,6 +251,10 @@ class Inbox:
             attempt_count=0 if error is None else 1,
             now=self._clock.now(),
         )
+
+
+def _needs_nothing(_: Event) -> Needs:
+    return ()
 
 
 def _event_at(epoch: str, position: int) -> str:

@@ -6,11 +6,9 @@ position, is the outbox.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -30,7 +28,9 @@ from services.chassis.log.event_table import (
     READ_STREAMS,
     SET_EPOCH,
     STREAM_HEADS,
+    STREAMS,
 )
+from services.chassis.log.stored_event import NewEvent, StoredEvent, StreamAppend, stored_event
 from services.chassis.store.change import Change, announce
 from services.chassis.store.micros import from_micros, to_micros
 from services.chassis.store.unit.needs import Needs
@@ -48,49 +48,8 @@ __all__ = [
     "NewEvent",
     "StoredEvent",
     "StreamAppend",
+    "stored_event",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class NewEvent:
-    """An event to append: `type` is the full name of the protobuf message in `payload`.
-
-    `topic` lets consumers follow only the events of one topic; "" is no topic.
-    """
-
-    type: str
-    payload: bytes
-    topic: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamAppend:
-    """Events to append to one stream, whose current version must be `expected_version`."""
-
-    stream: str
-    expected_version: int
-    events: Sequence[NewEvent]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """An event in the log: `position` counts all events, `version` those of its stream.
-
-    `actor` says who recorded it ("person:alice", "service:order"); "" is nobody that is known.
-    """
-
-    position: int
-    event_id: str
-    stream: str
-    version: int
-    type: str
-    payload: bytes
-    occur_time: datetime
-    correlation_id: str
-    causation_id: str
-    traceparent: str
-    topic: str = ""
-    actor: str = ""
 
 
 class EventLog:
@@ -107,6 +66,10 @@ class EventLog:
     def needs(self, *streams: str) -> Needs:
         """What appends to these streams will read, for `Database.write`."""
         return (COUNTER.need(_ONLY_ROW), *map(STREAM_HEADS.need, streams))
+
+    def needs_of_streams(self, *streams: str) -> Needs:
+        """What reads of these streams in a write will read."""
+        return map(STREAMS.need, streams)
 
     def version(self, connection: Connection, stream: str) -> int:
         """The version of a stream, as the running write sees it; 0 for one without events."""
@@ -204,6 +167,16 @@ class EventLog:
         limit: int | None = None,
     ) -> tuple[StoredEvent, ...]:
         """The events of one stream in order; none if the stream does not exist."""
+        known = STREAMS.known(connection, stream)
+        if known is not None:
+            events = (stored_event(row) for row in known)
+            wanted = (
+                event
+                for event in events
+                if event.version > after_version
+                and (up_to_version is None or event.version <= up_to_version)
+            )
+            return tuple(islice(wanted, limit))
         rows = READ_STREAM.all(
             connection,
             stream=stream,
@@ -268,8 +241,10 @@ def _take_positions(connection: Connection, number: int) -> int:
 
 
 def _write(connection: Connection, stored: Sequence[StoredEvent], occur_micros: int) -> None:
-    APPENDED.add(connection, [_row(event, occur_micros) for event in stored])
-    for event in stored:
+    rows = [_row(event, occur_micros) for event in stored]
+    APPENDED.add(connection, rows)
+    for event, row in zip(stored, rows, strict=True):
+        STREAMS.show_added(connection, event.stream, row)
         STREAM_HEADS.change(connection, event.stream, event.version, occur_micros)
     changes = [Change(e.position, e.stream, e.version, e.type, e.topic, e.event_id) for e in stored]
     announce(connection, changes)
@@ -290,10 +265,3 @@ def _row(event: StoredEvent, occur_micros: int) -> dict[str, object]:
         "topic": event.topic,
         "actor": event.actor,
     }
-
-
-def stored_event(row: Sequence[Any]) -> StoredEvent:
-    """Convert a row of `select(EVENT)`, a tuple of the driver or a row of SQLAlchemy."""
-    position, event_id, stream, version, type_, payload, occur_micros, *origin = row
-    occur_time = from_micros(occur_micros)
-    return StoredEvent(position, event_id, stream, version, type_, payload, occur_time, *origin)

@@ -47,6 +47,8 @@ EVENT_COUNTER = Table(
 
 # Times within a stream never decrease, so the maximum is the time of the newest event.
 STREAM_HEADS = Newest(EVENT, by="stream", columns=("version", "occur_time"))
+# Whole streams, for writes that read some; `APPENDED` writes them.
+STREAMS = Rows(EVENT, by=("stream",))
 COUNTER = Rows(EVENT_COUNTER, fixed=("epoch",))
 APPENDED = Appends(EVENT)
 READ_STREAM = Prepared(

@@ -35,7 +35,8 @@ from services.chassis.saga.timing import SagaTiming
 from services.chassis.store.database import Database
 from services.chassis.telemetry import correlation
 from services.chassis.work.driver import WAITING_MAX
-from services.chassis.work.lease import Claim, Leases, need_of
+from services.chassis.work.lease import Claim, Leases
+from services.chassis.work.lease_table import need_of
 
 if TYPE_CHECKING:
     from services.chassis.saga.step_spans import StepSpans

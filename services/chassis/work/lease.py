@@ -17,7 +17,6 @@ from sqlalchemy import Connection, select
 from discovery.clock import Clock
 from services.chassis.ids import IdFactory
 from services.chassis.store.micros import from_micros, to_micros
-from services.chassis.store.unit.needs import Need
 from services.chassis.work.lease_table import (
     DUE,
     LEASE,
@@ -26,6 +25,7 @@ from services.chassis.work.lease_table import (
     OWNERS,
     RELEASE_ALL,
     LeaseRow,
+    find,
     lease_row,
 )
 
@@ -114,7 +114,7 @@ class Leases:
         (None: at once); the returned claim is then stale.
         """
         now = self._clock.now()
-        token, before = self._next_token(), _find(connection, subject)
+        token, before = self._next_token(), find(connection, subject)
         if before is not None:
             token = max(token, before["token"] + 1)
         LEASES.put(
@@ -139,29 +139,26 @@ class Leases:
 
     def claim_due(self, connection: Connection, kind: str, limit: int) -> tuple[Claim, ...]:
         """Claim at most `limit` rows of `kind` that are due and not leased."""
-        now = to_micros(self._clock.now())
-        due = [row[0] for row in DUE.all(connection, of_kind=kind, now=now, row_limit=limit)]
-        found = LEASES.each(connection, due)
-        return tuple(self._claim(connection, LEASES.named(found[each][0])) for each in due)
+        rows = DUE.all(connection, of_kind=kind, now=self._now(), row_limit=limit)
+        found = LEASES.each(connection, [row[0] for row in rows])
+        return tuple(self._claim(connection, LEASES.named(row)) for (row,) in found.values())
 
     def has_due(self, connection: Connection, kind: str) -> bool:
         """Whether `claim_due` would claim a row; a read, which needs no COMMIT."""
-        now = to_micros(self._clock.now())
-        return DUE.first(connection, of_kind=kind, now=now, row_limit=1) is not None
+        return bool(DUE.all(connection, of_kind=kind, now=self._now(), row_limit=1))
 
     def claim(self, connection: Connection, subject: str) -> Claim | None:
         """Claim one row, due or not; None if it does not exist or is leased."""
-        now = to_micros(self._clock.now())
-        row = _find(connection, subject)
-        if row is None or (row["owner"] != NO_OWNER and row["lease_expire_time"] > now):
+        row = find(connection, subject)
+        if row is None or (row["owner"] != NO_OWNER and row["lease_expire_time"] > self._now()):
             return None
         return self._claim(connection, row)
 
     def check(self, connection: Connection, claim: Claim) -> None:
         """Check that the claim is still valid; part of every write of a holder.
 
-        A lease that expired without being claimed is still valid: writers run one after another,
-        so no other owner can write in between. Raises StaleLeaseError.
+        A lease that expired unclaimed is still valid: writers run one after another, so no other
+        owner can write in between. Raises StaleLeaseError.
         """
         self._held(connection, claim)
 
@@ -214,9 +211,8 @@ class Leases:
 
     def release(self, connection: Connection, claim: Claim) -> None:
         """Release the lease; the work is due at once, for any owner. Ignores a stale claim."""
-        now = to_micros(self._clock.now())
         with suppress(StaleLeaseError):
-            self._change(connection, claim, owner=NO_OWNER, next_attempt_time=now)
+            self._change(connection, claim, owner=NO_OWNER, next_attempt_time=self._now())
 
     def close(self, connection: Connection, claim: Claim) -> None:
         """Delete the row: the work is done. Raises StaleLeaseError."""
@@ -238,9 +234,8 @@ class Leases:
         The work is due at once, for any owner. If the owner is alive after all, it finds its leases
         stale before it writes anything.
         """
-        now = to_micros(self._clock.now())
         LEASES.delete(connection, f"{_OWNER_KIND}/{owner}")
-        return RELEASE_ALL.change(connection, ended_owner=owner, now=now)
+        return RELEASE_ALL.change(connection, ended_owner=owner, now=self._now())
 
     def get(self, connection: Connection, subject: str) -> LeaseRow | None:
         """The row of `subject`; None if no work is pending."""
@@ -281,8 +276,8 @@ class Leases:
             "next_attempt_time": to_micros(now),
         }
         LEASES.put(connection, {**row, **claimed})
-        deadline_micros = row["deadline_time"]
-        deadline = None if deadline_micros is None else from_micros(deadline_micros)
+        micros = row["deadline_time"]
+        deadline = None if micros is None else from_micros(micros)
         return Claim(row["subject"], token, deadline, row["attempts"])
 
     def _change(self, connection: Connection, claim: Claim, **values: object) -> None:
@@ -290,10 +285,13 @@ class Leases:
 
     def _held(self, connection: Connection, claim: Claim) -> Mapping[str, Any]:
         """The row that the claim holds. Raises StaleLeaseError."""
-        row = _find(connection, claim.subject)
+        row = find(connection, claim.subject)
         if row is None or (row["token"], row["owner"]) != (claim.token, self.owner):
             raise StaleLeaseError(claim.subject)
         return row
+
+    def _now(self) -> int:
+        return to_micros(self._clock.now())
 
     def _next_token(self) -> int:
         """A token above every earlier one of its subject, even if its row was deleted in between.
@@ -302,13 +300,3 @@ class Leases:
         """
         self._last_token = max(self._last_token + 1, to_micros(self._clock.now()))
         return self._last_token
-
-
-def need_of(subject: str) -> Need:
-    """What any write on the lease of `subject` will read, for `Database.write`."""
-    return LEASES.need(subject)
-
-
-def _find(connection: Connection, subject: str) -> Mapping[str, Any] | None:
-    row = LEASES.one(connection, subject)
-    return None if row is None else LEASES.named(row)

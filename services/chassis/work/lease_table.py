@@ -1,6 +1,6 @@
 """The lease table: its rows by subject, and the statements that find work by its owner or time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Integer,
     MetaData,
     String,
@@ -21,6 +22,7 @@ from sqlalchemy import (
 
 from services.chassis.store.micros import from_micros
 from services.chassis.store.prepared import Prepared
+from services.chassis.store.unit.needs import Need
 from services.chassis.store.unit.rows import Rows
 
 LEASE = Table(
@@ -100,3 +102,14 @@ def lease_row(row: Sequence[Any]) -> LeaseRow:
         last_error=column["last_error"],
         needs_review=bool(column["needs_review"]),
     )
+
+
+def need_of(subject: str) -> Need:
+    """What any write on the lease of `subject` reads, for `Database.write`."""
+    return LEASES.need(subject)
+
+
+def find(connection: Connection, subject: str) -> Mapping[str, Any] | None:
+    """The values of the row of `subject` by column; None if no work is pending."""
+    row = LEASES.one(connection, subject)
+    return None if row is None else LEASES.named(row)

@@ -22,6 +22,7 @@ from tradepost.payment.v1.payment_event_pb2 import (
 from services.chassis.ids import with_prefix
 from services.chassis.saga.carried_ids import carried_step_id
 from services.chassis.store.change import AfterCommit
+from services.chassis.store.unit.needs import Needs
 from services.inventory.api.reservation_writes import ReservationWrites
 from services.inventory.domain.errors import ReservationStateConflictError
 from services.inventory.domain.state import CheckoutTerms, Origin
@@ -39,6 +40,12 @@ class OrderPlacedHandler:
 
     def __init__(self, reservations: ReservationWrites) -> None:
         self._reservations = reservations
+
+    def needs(self, event: Event) -> Needs:
+        """Name what applying the event reads. Raises what applying it raises."""
+        placed = OrderPlaced.FromString(event.payload.value)
+        intention = requests.reserve_stock(_reserve(event.aggregate_id, placed))
+        return self._reservations.needs(intention)
 
     def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
         """Reserve the order's lines; a refusal is recorded as an event, too.
@@ -68,6 +75,11 @@ class PaymentAuthorizedHandler:
     def __init__(self, reservations: ReservationWrites) -> None:
         self._reservations = reservations
 
+    def needs(self, event: Event) -> Needs:
+        """Name what applying the event reads. Raises what applying it raises."""
+        authorized = PaymentAuthorized.FromString(event.payload.value)
+        return self._reservations.needs(requests.commit_reservation(_commit(authorized)))
+
     def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
         """Commit the reservation; ignore one that was released.
 
@@ -77,12 +89,7 @@ class PaymentAuthorizedHandler:
         authorized = PaymentAuthorized.FromString(event.payload.value)
         if authorized.origin != PAYMENT_ORIGIN_CHOREOGRAPHED:
             return None
-        order_id = authorized.order_id
-        request = rpc.CommitReservationRequest(
-            request_id=carried_step_id(authorized.history.held.step_ids, "commit", order_id),
-            reservation_id=with_prefix(order_id, "rsv"),
-        )
-        intention = requests.commit_reservation(request)
+        intention = requests.commit_reservation(_commit(authorized))
         command = replace(
             intention.command,
             origin=Origin.CHOREOGRAPHED,
@@ -109,6 +116,15 @@ def _reserve(order_id: str, placed: OrderPlaced) -> rpc.ReserveStockRequest:
     if placed.HasField("expected_total"):
         request.expected_total.CopyFrom(placed.expected_total)
     return request
+
+
+def _commit(authorized: PaymentAuthorized) -> rpc.CommitReservationRequest:
+    """The request that the order service would send."""
+    order_id = authorized.order_id
+    return rpc.CommitReservationRequest(
+        request_id=carried_step_id(authorized.history.held.step_ids, "commit", order_id),
+        reservation_id=with_prefix(order_id, "rsv"),
+    )
 
 
 def _lines(placed: OrderPlaced) -> Iterator[rpc.ReserveLine]:

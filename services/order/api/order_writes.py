@@ -15,7 +15,7 @@ from services.chassis.request import request_ids
 from services.chassis.request.intention import Intention
 from services.chassis.request.request_ids import RememberedRequest, recall, remember
 from services.chassis.store.unit.needs import Needs
-from services.chassis.work import lease
+from services.chassis.work import lease_table
 from services.chassis.work.lease import Claim, LeaseRow, Leases
 from services.order.checkout.checkout_leases import CheckoutLeases, WrittenOrder
 from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep, ReturnGoods
@@ -63,7 +63,7 @@ class OrderWrites:
     def needs(self, intention: AnyIntention, order_id: str) -> Needs:
         """What a write on an order reads by key; call it in the caller's context."""
         yield request_ids.need_of(intention.method, intention.request_id)
-        yield lease.need_of(order_id)
+        yield lease_table.need_of(order_id)
         yield from self._streams.needs(order_id)
 
     def place(

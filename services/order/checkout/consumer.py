@@ -11,6 +11,8 @@ from sqlalchemy import Connection
 from tradepost.event.v1.event_pb2 import Event
 
 from services.chassis.store.change import AfterCommit
+from services.chassis.store.unit.needs import Needs
+from services.chassis.work.lease_table import need_of
 from services.order.checkout import participant_events
 from services.order.checkout.checkout_leases import CheckoutLeases, WrittenOrder
 from services.order.store.order_streams import OrderStreams
@@ -36,6 +38,13 @@ class CheckoutConsumer:
         self._recorder = recorder
         self._leases = leases
         self._after_commit = after_commit
+
+    def needs(self, event: Event) -> Needs:
+        """Name what applying the event reads. Raises what applying it raises."""
+        found = participant_events.read_event(event)
+        if found is None:
+            return ()
+        return (need_of(found.order_id), *self._streams.needs_whole(found.order_id))
 
     def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
         """Apply an event; a late one, after a cancel or the deadline, changes nothing.

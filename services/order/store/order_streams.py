@@ -86,6 +86,10 @@ class OrderStreams:
         """What a write on an order reads of its stream, except for events that it doesn't know."""
         return self._log.needs(order_id)
 
+    def needs_whole(self, order_id: str) -> Needs:
+        """What a write reads that loads an order and appends to its stream."""
+        return (*self._log.needs(order_id), *self._log.needs_of_streams(order_id))
+
     def newest(self, connection: Connection, loaded: LoadedOrder) -> LoadedOrder:
         """Return in a write the newest version of an order that was loaded before."""
         if self._log.version(connection, loaded.order.order_id) == loaded.version:

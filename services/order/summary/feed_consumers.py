@@ -13,6 +13,7 @@ from tradepost.order.v1 import order_event_pb2
 from tradepost.payment.v1 import payment_event_pb2
 
 from services.chassis.store.change import AfterCommit
+from services.chassis.store.unit.needs import Needs
 from services.order.domain import events
 from services.order.summary.summary_store import SUMMARY, SummaryStore
 from services.order.summary.totals import (
@@ -58,6 +59,13 @@ class OrderSummarizer:
 
     def __init__(self, store: SummaryStore = SUMMARY) -> None:
         self._store = store
+
+    def needs(self, event: Event) -> Needs:
+        """Name what applying the event reads. Raises DecodeError."""
+        customer_id = ""
+        if event.type == _PLACED:
+            customer_id = order_event_pb2.OrderPlaced.FromString(event.payload.value).customer_id
+        return self._store.needs(event.aggregate_id, customer_id)
 
     def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
         """Apply an event. Raises DecodeError for an invalid payload."""
@@ -106,6 +114,10 @@ class PaymentSummarizer:
 
     def __init__(self, store: SummaryStore = SUMMARY) -> None:
         self._store = store
+
+    def needs(self, event: Event) -> Needs:
+        """Name what applying the event reads. Raises what applying it raises."""
+        return self._store.needs(_MOVEMENTS[event.type](event.payload.value).order_id)
 
     def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
         """Apply an event. Raises KeyError for a type outside `PAYMENT_TYPES`, and DecodeError."""

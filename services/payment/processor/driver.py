@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 from services.chassis.store.database import Database
 from services.chassis.telemetry import correlation
 from services.chassis.work.latest_states import LatestStates
-from services.chassis.work.lease import Claim, Leases, need_of
+from services.chassis.work.lease import Claim, Leases
+from services.chassis.work.lease_table import need_of
 from services.payment.domain.errors import UnexpectedEvidenceError
 from services.payment.domain.processor_calls import next_call
 from services.payment.domain.state import Payment

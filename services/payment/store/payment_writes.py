@@ -18,7 +18,7 @@ from services.chassis.request.intention import Intention
 from services.chassis.request.request_ids import recall, remember
 from services.chassis.store.unit.needs import Entry, Needs
 from services.chassis.telemetry.correlation import Correlation
-from services.chassis.work import lease
+from services.chassis.work import lease_table
 from services.chassis.work.lease import Claim, Leases
 from services.payment.domain import commands
 from services.payment.domain.errors import PaymentAlreadyExistsError, PaymentNotFoundError
@@ -73,7 +73,7 @@ class PaymentWrites:
     def needs_of(self, payment_id: str) -> Needs:
         """What `record` and `finish` read."""
         yield payment_rows.PAYMENTS.need(payment_id)
-        yield lease.need_of(payment_id)
+        yield lease_table.need_of(payment_id)
         yield from self._log.needs(payment_id)
 
     def _of_found(self, found: Entry) -> Needs:

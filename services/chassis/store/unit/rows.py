@@ -28,16 +28,24 @@ class Rows:
     """The rows of one table, found by the columns `by`, or by the primary key.
 
     If several rows share a key, they are read and seen together, sorted by primary key. Columns in
-    `fixed` never change after the insert, and an update leaves their indexes alone.
+    `fixed` never change after the insert, and an update leaves their indexes alone. If the database
+    numbers the rows, `numbered` is that column, which is not seen, and `unique` takes the place of
+    the primary key.
     """
 
     def __init__(
-        self, table: Table, *, by: Sequence[str] = (), fixed: Collection[str] = ()
+        self,
+        table: Table,
+        *,
+        by: Sequence[str] = (),
+        fixed: Collection[str] = (),
+        numbered: str = "",
+        unique: Sequence[str] = (),
     ) -> None:
         self.name = table.name
-        self.columns = tuple(table.columns.keys())
+        self.columns = tuple(each.name for each in table.columns if each.name != numbered)
         self.place = next(PLACES)
-        self._primary = tuple(table.primary_key.columns.keys())
+        self._primary = tuple(unique) or tuple(each.name for each in table.primary_key)
         self._by = tuple(by) or self._primary
         self._changing = tuple(
             name for name in self.columns if name not in {*self._primary, *fixed}
@@ -61,6 +69,11 @@ class Rows:
         """All rows of the key."""
         unit = unit_of(connection)
         return self.read(connection, [key])[key] if unit is None else unit.get(self, key)
+
+    def known(self, connection: Connection, key: Key) -> Entry | None:
+        """All rows of a key that the running write has read; None if it has not."""
+        unit = unit_of(connection)
+        return None if unit is None else unit.known(self, key)
 
     def each(self, connection: Connection, keys: Iterable[Key]) -> dict[Key, Entry]:
         """All rows of each of the keys, by key; a key without rows has an empty tuple."""
@@ -98,6 +111,12 @@ class Rows:
     ) -> None:
         """Replace all rows of the key. Each has a value for every column."""
         current_unit(connection).set(self, key, self._sorted(list(map(self._pick, rows))))
+
+    def show_added(self, connection: Connection, key: Key, values: Mapping[str, object]) -> None:
+        """Show a row, which something else appends, among the rows of a key that were read."""
+        known = self.known(connection, key)
+        if known is not None:
+            current_unit(connection).show(self, key, (*known, self._pick(values)))
 
     def delete(self, connection: Connection, key: Key) -> None:
         """Delete all rows of the key."""
@@ -177,14 +196,15 @@ class RowsBy:
     """Another way to the rows of `rows`, which are keyed by primary key: by a fixed column.
 
     With the condition `where`, rows need not be found that don't meet it when they are read; they
-    must never come to meet it. A row that no longer does may be found.
+    must never come to meet it. A row that no longer does may be found. `order` is a column by which
+    rows are sorted that were there before the write; those that it adds follow.
     """
 
-    def __init__(self, rows: Rows, column: str, *, where: str = "") -> None:
+    def __init__(self, rows: Rows, column: str, *, where: str = "", order: str = "") -> None:
         self.rows = rows
         self.name = rows.name
         self._column = column
-        self._tail = f"AND {where}" if where else ""
+        self._tail = (f"AND {where}" if where else "") + (f" ORDER BY {order}" if order else "")
         self.key_of = sql.picker(rows.columns, [column])
         rows.ways.append(self)
 

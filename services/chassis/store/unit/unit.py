@@ -104,6 +104,10 @@ class Unit:
             self.read([Need(of, key)])
             return self._entries[of][key]
 
+    def known(self, of: Keyed, key: Key) -> Entry | None:
+        """The rows of a key if they are known; None if they have not been read."""
+        return self._entries[of].get(key)
+
     def set(self, of: Written, key: Key, after: Entry) -> None:
         """Change the rows of a key."""
         before = self.get(of, key)

@@ -33,6 +33,7 @@ from discovery.clock import Clock
 from services.chassis.domain.money import Money
 from services.chassis.opening import prepared
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
+from services.chassis.store.unit.needs import Needs
 from services.payment.domain.commands import Evidence
 from services.payment.domain.state import NO_MONEY
 from services.payment.processor.port import ProcessorUnavailableError
@@ -40,6 +41,7 @@ from services.payment.processor.simulated.entry_table import (
     ProcessorEntry,
     create_tables,
     list_entries,
+    needs_of,
 )
 from services.payment.processor.simulated.scripted_answers import (
     SLOW,
@@ -76,12 +78,14 @@ class SimulatedProcessor:
         if payment_method == SLOW:
             await self._clock.sleep(SLOW_S)
         call = KeyedCall(key, amount, self._clock.now())
-        return await self._call(authorize, call, order_id, payment_method, expire_after)
+        needs = needs_of("authorize", key)
+        return await self._call(needs, authorize, call, order_id, payment_method, expire_after)
 
     async def capture(self, *, key: str, authorization_reference: str, amount: Money) -> Evidence:
         """Capture what is set aside."""
         call = KeyedCall(key, amount, self._clock.now())
-        return await self._call(capture, call, authorization_reference)
+        needs = needs_of("capture", key, authorization_reference)
+        return await self._call(needs, capture, call, authorization_reference)
 
     async def void(
         self,
@@ -92,23 +96,25 @@ class SimulatedProcessor:
     ) -> Evidence:
         """Release what is set aside, or fence the authorize that never came."""
         call = KeyedCall(key, NO_MONEY, self._clock.now())
-        return await self._call(void, call, authorize_key)
+        needs = needs_of("authorize", authorize_key, authorization_reference)
+        return await self._call(needs, void, call, authorize_key)
 
     async def refund(self, *, key: str, authorization_reference: str, amount: Money) -> Evidence:
         """Refund captured money."""
         call = KeyedCall(key, amount, self._clock.now())
-        return await self._call(refund, call, authorization_reference)
+        needs = needs_of("refund", key, authorization_reference)
+        return await self._call(needs, refund, call, authorization_reference)
 
     async def entries(self, after_sequence: int, limit: int) -> tuple[ProcessorEntry, ...]:
         """At most `limit` entries after `after_sequence`."""
         return await self._database.read(list_entries, after_sequence, limit)
 
     async def _call(
-        self, function: Callable[[Connection, *Ts], CommittedAnswer], *args: *Ts
+        self, needs: Needs, function: Callable[[Connection, *Ts], CommittedAnswer], *args: *Ts
     ) -> Evidence:
         """Commit the effect, then return the answer, unless the script loses it."""
         try:
-            reply = await self._database.write(function, *args)
+            reply = await self._database.write(function, *args, needs=needs)
         except (StoreUnavailableError, StoreOverloadedError) as error:
             raise ProcessorUnavailableError(str(error)) from error
         if reply.evidence is None:

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     bindparam,
-    insert,
     select,
     text,
 )
@@ -25,6 +24,8 @@ from sqlalchemy import (
 from services.chassis.domain.money import Money
 from services.chassis.store.micros import from_micros, to_micros
 from services.chassis.store.prepared import Prepared
+from services.chassis.store.unit.needs import Needs
+from services.chassis.store.unit.rows import Rows, RowsBy
 
 _METADATA = MetaData()
 
@@ -54,26 +55,13 @@ _CALL = Table(
     Column("calls", Integer, nullable=False),
 )
 
-_FIND = Prepared(
-    select(_ENTRY).where(
-        _ENTRY.c.method == bindparam("of_method"), _ENTRY.c.key == bindparam("of_key")
-    )
-)
-_HISTORY = Prepared(
-    select(_ENTRY)
-    .where(_ENTRY.c.authorization_reference == bindparam("of_reference"))
-    .order_by(_ENTRY.c.sequence)
-)
+_ENTRIES = Rows(_ENTRY, numbered="sequence", unique=("method", "key"))
+_BY_REFERENCE = RowsBy(_ENTRIES, "authorization_reference", order="sequence")
 _LIST = Prepared(
     select(_ENTRY)
     .where(_ENTRY.c.sequence > bindparam("after_sequence"), _ENTRY.c.kind != "FENCED")
     .order_by(_ENTRY.c.sequence)
     .limit(bindparam("row_limit"))
-)
-_WRITE = Prepared(
-    insert(_ENTRY)
-    .inline()
-    .values({column.name: bindparam(column.name) for column in _ENTRY.c if not column.primary_key})
 )
 _COUNT = Prepared(
     text(
@@ -122,34 +110,42 @@ def create_tables(connection: Connection) -> None:
     _METADATA.create_all(connection)
 
 
+def needs_of(method: str, key: str, authorization_reference: str = "") -> Needs:
+    """What a call reads, for `Database.write`."""
+    yield _ENTRIES.need((method, key))
+    if authorization_reference:
+        yield _BY_REFERENCE.need(authorization_reference)
+
+
 def find(connection: Connection, method: str, key: str) -> ProcessorEntry | None:
     """The entry of the first call of `method` with `key`; None if there was none."""
-    row = _FIND.first(connection, of_method=method, of_key=key)
-    return None if row is None else _entry(row)
+    row = _ENTRIES.one(connection, (method, key))
+    return None if row is None else _entry((0, *row))
 
 
 def history(connection: Connection, authorization_reference: str) -> tuple[ProcessorEntry, ...]:
     """All entries of one authorization, in order."""
-    rows = _HISTORY.all(connection, of_reference=authorization_reference)
-    return tuple(_entry(row) for row in rows)
+    return tuple(
+        _entry((0, *row)) for row in _BY_REFERENCE.all(connection, authorization_reference)
+    )
 
 
 def write(connection: Connection, entry: ProcessorEntry) -> ProcessorEntry:
     """Append an entry, and return it."""
-    _WRITE.change(
-        connection,
-        method=entry.method,
-        key=entry.key,
-        kind=entry.kind.value,
-        authorization_reference=entry.authorization_reference,
-        order_id=entry.order_id,
-        payment_method=entry.payment_method,
-        currency_code=entry.amount.currency_code,
-        amount_minor=entry.amount.minor_units,
-        code=entry.code,
-        expire_time=to_micros(entry.expire_time),
-        occur_time=to_micros(entry.occur_time),
-    )
+    values = {
+        "method": entry.method,
+        "key": entry.key,
+        "kind": entry.kind.value,
+        "authorization_reference": entry.authorization_reference,
+        "order_id": entry.order_id,
+        "payment_method": entry.payment_method,
+        "currency_code": entry.amount.currency_code,
+        "amount_minor": entry.amount.minor_units,
+        "code": entry.code,
+        "expire_time": to_micros(entry.expire_time),
+        "occur_time": to_micros(entry.occur_time),
+    }
+    _ENTRIES.add(connection, values)
     return entry
 
 
