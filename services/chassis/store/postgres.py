@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any, cast
 
 import psycopg
-from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -28,8 +28,7 @@ from services.chassis.store.watched_connection import ConnectionWatch, WatchedCo
 # can use the same key.
 WRITERS_LOCK = 0x7472_6164_6570_6F73
 
-# A statement is prepared on its third execution; at most 500 are kept per connection.
-_PREPARE_AFTER = 3
+_PREPARE_AFTER = 3  # executions
 _PREPARED_MAX = 500
 
 # READ COMMITTED sees what the previous holder of the lock committed while we waited for it.
@@ -177,11 +176,7 @@ class PostgresDialect:
         return _driver(connection).pipeline()
 
     def commit(self, connection: Connection) -> None:
-        driver = _driver(connection)
-        if driver.pgconn.pipeline_status == PipelineStatus.OFF:
-            driver.send(b"COMMIT")
-        else:
-            driver.execute(b"COMMIT", prepare=False)
+        _driver(connection).execute(b"COMMIT", prepare=False)
 
     def rollback(self, connection: Connection) -> None:
         _send(connection, b"ROLLBACK")

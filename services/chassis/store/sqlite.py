@@ -50,7 +50,7 @@ _NO_SUCH_FILE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT,
 # For writers that do not use our lock: an operator's shell, a backup.
 _BUSY_TIMEOUT_MS = 2000
 _CACHE_KIB = 8192
-_PREPARED_MAX = 500
+_CONNECT = {"isolation_level": None, "check_same_thread": False, "cached_statements": 500}
 # A checkpoint copies each page once, however often it was written, so rare checkpoints are cheaper.
 # SQLite's default of 1,000 pages is reached after twenty orders of ten lines; 8,000 pages are a log
 # of 32 MiB.
@@ -80,12 +80,7 @@ class SqliteDialect:
             poolclass=NullPool,
             # Errors of the driver are logged in full; they must not contain the stored values.
             hide_parameters=True,
-            connect_args={
-                "isolation_level": None,
-                "check_same_thread": False,
-                # The statements of a unit of work have a text for each number of rows.
-                "cached_statements": _PREPARED_MAX,
-            },
+            connect_args=_CONNECT,
         )
 
     def open_writer(self) -> Connection:

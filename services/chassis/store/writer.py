@@ -1,6 +1,6 @@
 """The writer thread: it runs the waiting writes in one transaction, with one COMMIT and one fsync.
 
-Each function of a batch runs after a savepoint, so its failure undoes its own work alone. A
+The functions of a batch share a unit of work, and a failure undoes its own function alone. A
 transaction per caller on the event loop took 2-3 ms of CPU; a batch takes a tenth of that per
 caller. Callers wait on futures of their event loop, which are resolved only after the COMMIT.
 """
@@ -18,7 +18,11 @@ from services.chassis.store.change import Change
 from services.chassis.store.dialect import Dialect
 from services.chassis.store.errors import StoreOverloadedError, StoreUnavailableError
 from services.chassis.store.job import Job
-from services.chassis.store.unit.batch import Batch, BeginAgainError, follow_statements
+from services.chassis.store.unit.shared_transaction import (
+    BeginAgainError,
+    SharedTransaction,
+    follow_statements,
+)
 from services.chassis.store.unit.unit import unit_of_work
 
 BATCH_FUNCTIONS = 64
@@ -186,34 +190,32 @@ class Writer:
             self._connection = None
 
     def _fill_transaction(self, connection: Connection, first: Job, taken: list[Job]) -> None:
+        self._ready.appendleft(first)
         try:
             with unit_of_work(connection, self._dialect) as unit:
-                batch = Batch(self._dialect, connection, unit, take=self._take)
-                if not self._run_together(batch, first, taken):
+                shared = SharedTransaction(self._dialect, connection, unit, take=self._take)
+                if self._run_together(shared, taken):
+                    shared.commit()
+                else:
                     self._dialect.rollback(connection)
-                    return
-                batch.commit()
         except BeginAgainError:
             self._dialect.rollback(connection)
-            begun = self._begin(taken[0] if taken else first)
+            begun = self._begin(first)
             with unit_of_work(begun, self._dialect) as unit:
-                again = Batch(self._dialect, begun, unit, take=self._take)
+                again = SharedTransaction(self._dialect, begun, unit, take=self._take)
                 again.run_apart(taken, self._ready)
                 self._dialect.commit(begun)
 
-    def _run_together(self, batch: Batch, first: Job, taken: list[Job]) -> bool:
-        """Run `first` and what waits behind it; False if the only one that ran has failed."""
+    def _run_together(self, shared: SharedTransaction, taken: list[Job]) -> bool:
+        """Run the jobs that are ready; False if the only one that ran has failed."""
         ends_at = self._clock.monotonic() + BATCH_S
-        self._ready.appendleft(first)
         while self._ready:
-            batch.read_ahead(self._ready)
-            while self._ready and len(taken) < BATCH_FUNCTIONS:
-                if not batch.run(self._ready, taken):
-                    return False
-                if self._clock.monotonic() >= ends_at:
+            shared.read_ahead(self._ready)
+            while self._ready:
+                if len(taken) >= BATCH_FUNCTIONS or self._clock.monotonic() >= ends_at:
                     return True
-            if len(taken) >= BATCH_FUNCTIONS:
-                return True
+                if not shared.run(self._ready, taken):
+                    return False
             # Others may have come meanwhile.
             self._gather(BATCH_FUNCTIONS - len(taken))
         return True

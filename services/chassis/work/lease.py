@@ -85,8 +85,7 @@ class Leases:
         lease_s: float = DEFAULT_LEASE_S,
     ) -> Self:
         """Make the leases of one run of an instance, with an owner name of its own."""
-        run = f"{instance}/{ids.new('run')}"
-        return cls(owner=run, clock=clock, rng=rng, lease_s=lease_s)
+        return cls(owner=f"{instance}/{ids.new('run')}", clock=clock, rng=rng, lease_s=lease_s)
 
     def lasting(self, lease_s: float) -> Self:
         """Make leases of the same owner that last for another time."""
@@ -164,8 +163,8 @@ class Leases:
 
     def renew(self, connection: Connection, claim: Claim) -> None:
         """Restart the lease time. Raises StaleLeaseError."""
-        expire_time = to_micros(self._clock.now() + self._lease)
-        self._change(connection, claim, lease_expire_time=expire_time)
+        until = to_micros(self._clock.now() + self._lease)
+        self._change(connection, claim, lease_expire_time=until)
 
     def progress(self, connection: Connection, claim: Claim, *, step: str) -> None:
         """Record that a new step began; renew the lease, clear attempts, error and review.
@@ -239,8 +238,8 @@ class Leases:
 
     def get(self, connection: Connection, subject: str) -> LeaseRow | None:
         """The row of `subject`; None if no work is pending."""
-        row = LEASES.one(connection, subject)
-        return None if row is None else lease_row(row)
+        found = LEASES.all(connection, subject)
+        return lease_row(found[0]) if found else None
 
     def list(
         self,
@@ -267,13 +266,12 @@ class Leases:
 
     def _claim(self, connection: Connection, row: Mapping[str, Any]) -> Claim:
         token = max(row["token"] + 1, self._next_token())
-        now = self._clock.now()
         claimed = {
             "owner": self.owner,
             "token": token,
-            "lease_expire_time": to_micros(now + self._lease),
+            "lease_expire_time": to_micros(self._clock.now() + self._lease),
             # The work may have been due later. If the new owner dies, it must not wait until then.
-            "next_attempt_time": to_micros(now),
+            "next_attempt_time": self._now(),
         }
         LEASES.put(connection, {**row, **claimed})
         micros = row["deadline_time"]
@@ -286,9 +284,9 @@ class Leases:
     def _held(self, connection: Connection, claim: Claim) -> Mapping[str, Any]:
         """The row that the claim holds. Raises StaleLeaseError."""
         row = find(connection, claim.subject)
-        if row is None or (row["token"], row["owner"]) != (claim.token, self.owner):
-            raise StaleLeaseError(claim.subject)
-        return row
+        if row is not None and (row["token"], row["owner"]) == (claim.token, self.owner):
+            return row
+        raise StaleLeaseError(claim.subject)
 
     def _now(self) -> int:
         return to_micros(self._clock.now())

@@ -48,7 +48,7 @@ class Written(Keyed, Protocol):
         ...
 
 
-class Appended(Protocol):
+class Insertable(Protocol):
     """A table to which rows are appended."""
 
     name: str
@@ -69,14 +69,14 @@ class Unit:
         self._entries: defaultdict[Keyed, dict[Key, Entry]] = defaultdict(dict)
         # What the database has of those keys that were changed since the last flush.
         self._stored: defaultdict[Any, dict[Key, Entry]] = defaultdict(dict)
-        self._appended: defaultdict[Appended, list[Row]] = defaultdict(list)
+        self._appended: defaultdict[Insertable, list[Row]] = defaultdict(list)
         # Keys of rows that were added since then, by the value of another column.
         self._added: defaultdict[tuple[Way, Key], list[Key]] = defaultdict(list)
         self._pending_tables: set[str] = set()
         # How to undo the running function: the entries before it (None: not read), and lengths of
         # `_appended`.
         self._before: list[tuple[Any, Key, Entry | None]] = []
-        self._lengths: list[tuple[Appended, int]] = []
+        self._lengths: list[tuple[Insertable, int]] = []
         # Whether the running function's changes cannot be undone in memory any more.
         self.is_sent = False
         # Whether something that was read has been forgotten, for whoever reads ahead.
@@ -137,7 +137,7 @@ class Unit:
         """The keys of rows with this value that were added and may not be stored yet."""
         return self._added.get((way, value), ())
 
-    def append(self, to: Appended, rows: Iterable[Row]) -> None:
+    def append(self, to: Insertable, rows: Iterable[Row]) -> None:
         """Append rows to a table."""
         appended = self._appended[to]
         self._lengths.append((to, len(appended)))

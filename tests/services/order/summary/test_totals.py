@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,8 @@ from tradepost.event.v1.event_pb2 import Event
 
 from services.chassis.consumer.inbox import Handler
 from services.chassis.store.micros import to_micros
+from services.chassis.store.sqlite import SqliteDialect
+from services.chassis.store.unit.unit import unit_of_work
 from services.order.summary.feed_consumers import (
     ORDER_TYPES,
     PAYMENT_TYPES,
@@ -63,8 +66,10 @@ def deliver(connection: Connection, *events: Event) -> None:
     """Apply events as the two subscriptions do."""
     handlers: dict[str, Handler] = dict.fromkeys(ORDER_TYPES, OrderSummarizer())
     handlers.update(dict.fromkeys(PAYMENT_TYPES, PaymentSummarizer()))
-    for event in events:
-        handlers[event.type](connection, event)
+    with unit_of_work(connection, SqliteDialect(Path("memory"))) as unit:
+        for event in events:
+            handlers[event.type](connection, event)
+        unit.flush()
 
 
 def summary(connection: Connection) -> Seen:

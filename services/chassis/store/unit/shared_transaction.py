@@ -25,7 +25,7 @@ class TransactionLostError(Exception):
     """A failure that ended the whole transaction."""
 
 
-class Batch:
+class SharedTransaction:
     """The functions of one transaction; `take` starts a job if it still may be started."""
 
     def __init__(
