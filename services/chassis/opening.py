@@ -6,13 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from discovery.clock import Clock
 from services.chassis.environment import SettingError
 from services.chassis.store.database import Database
-from services.chassis.store.errors import DatabaseSettingsError, StoreUnavailableError
+from services.chassis.store.errors import (
+    DatabaseSettingsError,
+    StoreUnavailableError,
+    WrongTablesError,
+)
 from services.chassis.store.silence import ANSWER_TIMEOUT_S
 from services.chassis.telemetry import logs
 
@@ -97,7 +100,7 @@ async def _is_prepared(
     except DBAPIError as error:
         cause = _text(error.orig or error)
         raise SettingError(variable, f"the tables cannot be created: {cause}") from error
-    except CommandError as error:
+    except WrongTablesError as error:
         raise SettingError(
             variable, f"the tables are of another version of the service: {_text(error)}"
         ) from error

@@ -1,6 +1,7 @@
 """Errors of a database, by what the caller can do about them.
 
 DatabaseSettingsError      fix the settings; the process cannot start with them
+WrongTablesError           start the version of the service that the tables are of
 StoreOverloadedError       retry later; the queue is full, nothing was written
 StoreUnavailableError      retry later; the store failed, the write may or may not have happened
   ReadTimeoutError         the read took too long and was ended; ask for less
@@ -11,6 +12,10 @@ StoreUnavailableError      retry later; the store failed, the write may or may n
 
 class DatabaseSettingsError(Exception):
     """The database URL cannot be used."""
+
+
+class WrongTablesError(Exception):
+    """The tables are of another version of the service, such as a newer one."""
 
 
 class StoreOverloadedError(Exception):

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
 
 from discovery.clock import SystemClock
+from scripts.tools.paths import ROOT
 from services.chassis.store.database import Database
-from services.chassis.store.migrations import CHASSIS_VERSIONS
+from services.chassis.store.errors import WrongTablesError
+from services.chassis.store.migrations import CHASSIS_VERSIONS, newest_of
 from tests.support.store.databases import NEWEST_CHASSIS, Databases, open_database
 
 FIRST = """
@@ -124,6 +127,43 @@ async def test_a_failing_revision_leaves_nothing_behind(
     await database.migrate(tmp_path / "shop")
     assert "shelf" in await database.read(tables)
     await database.close()
+
+
+async def test_tables_of_a_newer_version_are_refused(databases: Databases, tmp_path: Path) -> None:
+    """An older service does not touch tables that a newer one has upgraded."""
+    a_revision(tmp_path / "shop", 1, table="shelf")
+    a_revision(tmp_path / "shop", 2, table="basket")
+    database = await a_database(databases)
+    await database.migrate(tmp_path / "shop")
+    (tmp_path / "shop" / "0002_basket.py").unlink()
+
+    with pytest.raises(WrongTablesError, match="shop_0002"):
+        await database.migrate(tmp_path / "shop")
+
+    assert await database.read(revisions) == {NEWEST_CHASSIS, "shop_0002"}
+    await database.close()
+
+
+@pytest.mark.parametrize("service", ["inventory", "notification", "order", "payment"])
+def test_the_newest_revisions_are_those_that_alembic_finds(service: str) -> None:
+    """Whether there is something to run is found out without Alembic, with the same answer."""
+    own = ROOT / "services" / service / "store" / "migrations"
+    alembic = {
+        head
+        for folder in (CHASSIS_VERSIONS, own)
+        for head in ScriptDirectory(str(folder), version_locations=[str(folder)]).get_heads()
+    }
+
+    assert newest_of([CHASSIS_VERSIONS, own]) == alembic
+
+
+def test_a_revision_that_is_written_in_another_way_is_left_to_alembic(tmp_path: Path) -> None:
+    """If one file cannot be read, nothing is concluded from the others."""
+    a_revision(tmp_path / "shop", 1, table="shelf")
+    file = tmp_path / "shop" / "0002_basket.py"
+    file.write_text("revision: str = 'shop_0002'\ndown_revision: str = 'shop_0001'\n")
+
+    assert newest_of([tmp_path / "shop"]) == set()
 
 
 async def test_a_test_opens_a_migrated_database(databases: Databases, tmp_path: Path) -> None:
