@@ -1,17 +1,16 @@
-"""Makes the dialect for a database URL: an SQLite file, or a database of a PostgreSQL server."""
+"""Makes the dialect for a database URL: an SQLite file, or a database of a PostgreSQL server.
+
+PostgreSQL's driver takes 9 MB, so it is imported only where a URL is of PostgreSQL.
+"""
 
 import re
 from typing import Any
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import Conninfo
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from services.chassis.store.dialect import Dialect
 from services.chassis.store.errors import DatabaseSettingsError
-from services.chassis.store.postgres import PostgresDialect
 from services.chassis.store.sqlite import SqliteDialect, path_of
 
 _SCHEME = re.compile(r"([A-Za-z0-9]+)(?:\+\w+)?://")
@@ -52,8 +51,10 @@ def _sqlite_url(text: str) -> URL:
         raise DatabaseSettingsError("the database URL is not a URL") from error
 
 
-def _postgres(conninfo: str) -> PostgresDialect:
+def _postgres(conninfo: str) -> Dialect:
     """The dialect for what libpq takes, which may also have our own parameter `pooler`."""
+    from services.chassis.store.postgres import PostgresDialect  # noqa: PLC0415
+
     conninfo, pooler = _without_pooler(conninfo)
     return PostgresDialect(_parsed(conninfo), pooler=pooler)
 
@@ -74,9 +75,13 @@ def _without_pooler(conninfo: str) -> tuple[str, str]:
 
 def _parsed(conninfo: str) -> dict[str, Any]:
     """The parameters of a URL or of pairs. Raises DatabaseSettingsError, without a secret."""
+    from psycopg import ProgrammingError  # noqa: PLC0415
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+    from psycopg.pq import Conninfo  # noqa: PLC0415
+
     try:
         given = conninfo_to_dict(conninfo)
-    except psycopg.ProgrammingError as error:
+    except ProgrammingError as error:
         unknown = _UNKNOWN_PARAMETER.search(str(error))
         cause = f"libpq has no parameter {unknown[1]}" if unknown else "the database URL is no URL"
         raise DatabaseSettingsError(cause) from None
