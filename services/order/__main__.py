@@ -24,7 +24,6 @@ from services.chassis.server.settings import (
 from services.chassis.telemetry.settings import TelemetrySettings
 from services.order.checkout.participants import participant_channels
 from services.order.parts import NAME, Dependencies
-from services.order.rebuild import command_line
 from services.order.service import build
 from services.order.settings import ParticipantSettings, SagaSettings
 from services.order.subscriptions import feed_channels
@@ -76,5 +75,7 @@ async def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:]:
+        from services.order.rebuild import command_line
+
         sys.exit(uvloop.run(command_line.main(sys.argv[1:], rng=random.Random())))
     sys.exit(program.run(main))
