@@ -26,7 +26,6 @@ from services.notification.parts import NAME, Dependencies
 from services.notification.sending.delivery import SEND_TIMEOUT_S
 from services.notification.sending.file_sender import FileSender
 from services.notification.sending.port import Sender
-from services.notification.sending.smtp_sender import SmtpSender
 from services.notification.service import build
 from services.notification.settings import NotificationSettings, smtp_login
 
@@ -83,6 +82,9 @@ def _sender_of(url: str) -> Sender:
     parsed = urlsplit(url)
     if parsed.scheme == "file":
         return FileSender(Path(parsed.path))
+    # Only a process that sends by SMTP loads the client for it.
+    from services.notification.sending.smtp_sender import SmtpSender  # noqa: PLC0415
+
     login = smtp_login(url)
     return SmtpSender(
         host=login.host,
