@@ -1,0 +1,68 @@
+"""An idle service holds no library in memory that it never uses."""
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
+from tests.support.store.databases import POSTGRESQL, Databases
+from tests.support.suite.service_process import service_process
+
+SERVICES = ("inventory", "notification", "order", "payment")
+# Migrations, with their templates; traces; colors at a terminal; a blocking client of Consul;
+# certificates and tokens; mail servers; commands of an operator.
+UNUSED = frozenset(
+    {
+        *("alembic", "mako"),
+        *("opentelemetry.sdk", "opentelemetry.exporter"),
+        # Parts of them: an import that finds nothing is in the log as well.
+        *("pygments.util", "rich.console"),
+        *("requests", "urllib3"),
+        *("cryptography", "jwt"),
+        "aiosmtplib",
+        "services.order.rebuild",
+    }
+)
+POSTGRESQL_DRIVER = frozenset({"psycopg", "psycopg_binary"})
+
+
+@pytest.fixture(scope="module")
+def agent() -> Iterator[ConsulAgent]:
+    """One agent for all tests in this file."""
+    with consul_agent() as running:
+        yield running
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_loads_only_what_it_uses(
+    tmp_path: Path, agent: ConsulAgent, databases: Databases, service: str
+) -> None:
+    """On migrated tables and with the default settings, each saves tens of megabytes."""
+    tables = importlib.import_module(f"services.{service}.store.tables")
+    environment = {
+        "DATABASE_URL": await databases.migrated(tables.MIGRATIONS, service),
+        "CONSUL_HTTP_ADDR": agent.address,
+        "TRADEPOST_REGISTRY": "consul",
+        "TRADEPOST_PROCESSOR_URL": f"simulated://{tmp_path}/processor.db",
+        "TRADEPOST_NOTIFICATION_SENDER_URL": f"file://{tmp_path}",
+        # Python writes a line for each module that it loads.
+        "PYTHONPROFILEIMPORTTIME": "1",
+    }
+    log = tmp_path / "imports"
+    async with service_process(service, environment, log=log) as process:
+        await process.line("serving")
+        await process.stop()
+
+    loaded = loaded_modules(log)
+    assert {"sqlalchemy", "consul", f"services.{service}.service"} <= loaded
+    assert UNUSED & loaded == set()
+    assert POSTGRESQL_DRIVER & loaded == (
+        POSTGRESQL_DRIVER if databases.kind == POSTGRESQL else set()
+    )
+
+
+def loaded_modules(log: Path) -> set[str]:
+    """The modules of a log of imports, whose lines end in `| a name`."""
+    return {line.rpartition("|")[2].strip() for line in log.read_text().splitlines()}
