@@ -11,15 +11,12 @@ from tests.support.store.databases import POSTGRESQL, Databases
 from tests.support.suite.service_process import service_process
 
 SERVICES = ("inventory", "notification", "order", "payment")
-# Migrations, with their templates; traces; colors at a terminal; a blocking client of Consul;
-# certificates and tokens; mail servers; commands of an operator.
+# Migrations, with their templates; traces; certificates and tokens; mail servers; commands of an
+# operator.
 UNUSED = frozenset(
     {
         *("alembic", "mako"),
         *("opentelemetry.sdk", "opentelemetry.exporter"),
-        # Parts of them: an import that finds nothing is in the log as well.
-        *("pygments.util", "rich.console"),
-        *("requests", "urllib3"),
         *("cryptography", "jwt"),
         "aiosmtplib",
         "services.order.rebuild",
