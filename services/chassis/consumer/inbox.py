@@ -26,7 +26,7 @@ from services.chassis.consumer import dead_letter_table
 from services.chassis.consumer.dead_letter_table import DeadLetterRow
 from services.chassis.consumer.errors import PositionMovedError
 from services.chassis.ids import IdFactory
-from services.chassis.store.change import AfterCommit
+from services.chassis.store.unit.change import AfterCommit
 from services.chassis.store.unit.needs import Need, Needs
 from services.chassis.store.unit.rows import Rows
 from services.chassis.store.unit.unit import read_ahead

@@ -40,8 +40,8 @@ from services.chassis.consumer.refused_positions import (
 )
 from services.chassis.feed.wire import DEFAULT_BATCH
 from services.chassis.ids import IdFactory
-from services.chassis.store.change import AfterCommit
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
+from services.chassis.store.unit.change import AfterCommit
 from services.chassis.telemetry import logs
 from services.chassis.telemetry.error_text import describe
 from services.chassis.work.lease import Claim, Leases, StaleLeaseError

@@ -31,8 +31,8 @@ from services.chassis.log.event_table import (
     STREAMS,
 )
 from services.chassis.log.stored_event import NewEvent, StoredEvent, StreamAppend, stored_event
-from services.chassis.store.change import Change, announce
 from services.chassis.store.micros import from_micros, to_micros
+from services.chassis.store.unit.change import Change, announce
 from services.chassis.store.unit.needs import Needs
 from services.chassis.store.unit.unit import read_ahead
 from services.chassis.telemetry import correlation

@@ -19,8 +19,8 @@ from services.chassis.log.event_table import NEWEST_CHANGE, READ_CHANGES
 from services.chassis.log.known_history import KnownHistory
 from services.chassis.log.poll_pace import PollPace
 from services.chassis.log.watch import ChangeFilter, Watch
-from services.chassis.store.change import Change
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
+from services.chassis.store.unit.change import Change
 
 _READ_MAX = 1000
 

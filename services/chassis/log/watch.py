@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeAlias
 
-from services.chassis.store.change import Change
+from services.chassis.store.unit.change import Change
 
 ChangeFilter: TypeAlias = Callable[[Change], bool]
 

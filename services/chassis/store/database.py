@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, TypeVarTuple
 from sqlalchemy import Connection
 
 from discovery.clock import Clock, SystemClock
-from services.chassis.store.change import Change
 from services.chassis.store.dialect import Dialect
 from services.chassis.store.errors import (
     DatabaseSettingsError,
@@ -29,6 +28,7 @@ from services.chassis.store.micros import to_micros
 from services.chassis.store.migrations import upgrade
 from services.chassis.store.readers import Readers
 from services.chassis.store.silence import ANSWER_TIMEOUT_S, SilenceWatch
+from services.chassis.store.unit.change import Change
 from services.chassis.store.unit.needs import Needs
 from services.chassis.store.urls import dialect_of
 from services.chassis.store.writer import Writer

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from services.chassis.store.change import Change, collect
+from services.chassis.store.unit.change import Change, collect
 from services.chassis.store.unit.needs import Need
 
 

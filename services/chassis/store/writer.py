@@ -14,15 +14,15 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection
 
 from discovery.clock import Clock
-from services.chassis.store.change import Change
 from services.chassis.store.dialect import Dialect
 from services.chassis.store.errors import StoreOverloadedError, StoreUnavailableError
 from services.chassis.store.job import Job
-from services.chassis.store.unit.shared_transaction import (
+from services.chassis.store.shared_transaction import (
     BeginAgainError,
     SharedTransaction,
     follow_statements,
 )
+from services.chassis.store.unit.change import Change
 from services.chassis.store.unit.unit import unit_of_work
 
 BATCH_FUNCTIONS = 64

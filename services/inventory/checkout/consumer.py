@@ -21,7 +21,7 @@ from tradepost.payment.v1.payment_event_pb2 import (
 
 from services.chassis.ids import with_prefix
 from services.chassis.saga.carried_ids import carried_step_id
-from services.chassis.store.change import AfterCommit
+from services.chassis.store.unit.change import AfterCommit
 from services.chassis.store.unit.needs import Needs
 from services.inventory.api.reservation_writes import ReservationWrites
 from services.inventory.domain.errors import ReservationStateConflictError

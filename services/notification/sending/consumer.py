@@ -13,7 +13,7 @@ from tradepost.event.v1.event_pb2 import Event
 
 from discovery.clock import Clock
 from services.chassis.ids import IdFactory
-from services.chassis.store.change import AfterCommit
+from services.chassis.store.unit.change import AfterCommit
 from services.chassis.work.lease import Claim, Leases
 from services.notification.domain.rules import decide, evolve
 from services.notification.domain.state import (

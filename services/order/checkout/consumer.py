@@ -10,7 +10,7 @@ from functools import partial
 from sqlalchemy import Connection
 from tradepost.event.v1.event_pb2 import Event
 
-from services.chassis.store.change import AfterCommit
+from services.chassis.store.unit.change import AfterCommit
 from services.chassis.store.unit.needs import Needs
 from services.chassis.work.lease_table import need_of
 from services.order.checkout import participant_events

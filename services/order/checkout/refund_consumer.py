@@ -12,7 +12,7 @@ from tradepost.payment.v1.payment_event_pb2 import RefundSucceeded
 
 from services.chassis.request.wire_values import from_money
 from services.chassis.saga.model import step_id
-from services.chassis.store.change import AfterCommit
+from services.chassis.store.unit.change import AfterCommit
 from services.order.domain.commands import RefundSeen
 from services.order.domain.errors import OrderNotFoundError
 from services.order.domain.state import Order

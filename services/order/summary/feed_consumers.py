@@ -12,7 +12,7 @@ from tradepost.event.v1.event_pb2 import Event
 from tradepost.order.v1 import order_event_pb2
 from tradepost.payment.v1 import payment_event_pb2
 
-from services.chassis.store.change import AfterCommit
+from services.chassis.store.unit.change import AfterCommit
 from services.chassis.store.unit.needs import Needs
 from services.order.domain import events
 from services.order.summary.summary_store import SUMMARY, SummaryStore

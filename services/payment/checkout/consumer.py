@@ -22,7 +22,7 @@ from tradepost.payment.v1 import payment_service_pb2 as rpc
 
 from services.chassis.request.intention import Intention
 from services.chassis.saga.carried_ids import carried_step_id
-from services.chassis.store.change import AfterCommit
+from services.chassis.store.unit.change import AfterCommit
 from services.payment.domain import commands
 from services.payment.domain.errors import PaymentStateConflictError
 from services.payment.domain.state import Origin

@@ -25,8 +25,8 @@ from services.chassis.consumer.dead_letter_admin import DeadLetterAdmin
 from services.chassis.consumer.inbox import ConsumerPosition
 from services.chassis.consumer.subscription import Subscription
 from services.chassis.ids import IdFactory
-from services.chassis.store.change import AfterCommit
 from services.chassis.store.database import Database
+from services.chassis.store.unit.change import AfterCommit
 from services.chassis.work.lease import Leases
 from tests.support.chassis.event_source import text_of
 from tests.support.clock.manual_clock import ManualClock

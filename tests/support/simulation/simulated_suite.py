@@ -17,7 +17,7 @@ from services.chassis.consumer.inbox import Attempt, ConsumerPosition, Inbox
 from services.chassis.feed.feed_page import FeedQuery, read_feed
 from services.chassis.feed.wire import to_event
 from services.chassis.request.errors import RequestIdReusedError
-from services.chassis.store.change import AfterCommit
+from services.chassis.store.unit.change import AfterCommit
 from services.chassis.telemetry.error_text import describe
 from services.chassis.work.lease import LeaseRow, Leases
 from services.inventory.checkout import consumer as inventory_consumer

@@ -9,7 +9,7 @@ from tradepost.event.v1.event_pb2 import Event
 from discovery.clock import SystemClock
 from services.chassis.consumer.inbox import Attempt, ConsumerPosition, Inbox
 from services.chassis.ids import IdFactory
-from services.chassis.store.change import AfterCommit
+from services.chassis.store.unit.change import AfterCommit
 from services.chassis.telemetry import correlation
 from tests.support.store.databases import Databases, opened_database
 

@@ -1,7 +1,7 @@
 """A watch wakes its task for matching changes only."""
 
 from services.chassis.log.watch import Watch
-from services.chassis.store.change import Change
+from services.chassis.store.unit.change import Change
 
 
 async def test_a_watch_that_is_due_does_not_wait() -> None:
