@@ -4,6 +4,10 @@ Together is the way that nearly every batch goes. If a statement fails, or a fun
 changes have been sent already, the transaction is rolled back and the functions run apart: each
 sends its changes at its own end, so that only the one that is to blame fails. A function may
 therefore run twice, and must change nothing but the database.
+
+Constraints are checked when changes are sent, so they hold for the end of a batch: a function that
+violates one is not refused if a later function of its batch has mended the row by then. A function
+must not rely on a constraint to refuse what it could look at.
 """
 
 from collections import deque
@@ -67,6 +71,9 @@ class SharedTransaction:
         self._unit.begin_function()
         job.run(self._connection)
         self._check(job)
+        if self._unit.has_failed and (job.error is None or len(taken) > 1):
+            # The changes that could not be sent may be those of another function.
+            raise BeginAgainError
         if job.error is None:
             return True
         if self._unit.is_sent or self._dialect.is_aborted(self._connection):

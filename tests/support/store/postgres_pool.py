@@ -88,7 +88,7 @@ class PostgresPool:
             is_whole = template.tables <= sizes.keys()
             if is_whole:
                 for added in sizes.keys() - template.tables:
-                    connection.execute(f"DROP TABLE {added}".encode())
+                    connection.execute(f"DROP TABLE {added} CASCADE".encode())
                 _empty(connection, {name: sizes[name] for name in template.tables - _KEPT})
                 connection.execute(
                     "UPDATE event_counter SET position = 0, epoch = %s", template.epoch

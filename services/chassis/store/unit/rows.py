@@ -14,23 +14,22 @@ from typing import Any
 from sqlalchemy import Connection, Table
 
 from services.chassis.store.unit import sql
+from services.chassis.store.unit.difference import Difference, Unread, difference_of
 from services.chassis.store.unit.needs import Entry, Key, Need, Then
 from services.chassis.store.unit.sql import Row
 from services.chassis.store.unit.unit import current_unit, unit_of
 
 # Tables are written in the order in which they are declared, so declare parents first.
 PLACES = count()
-# What is stored of a key that was not read.
-_UNREAD: Entry = (("unread",),)
 
 
 class Rows:
     """The rows of one table, found by the columns `by`, or by the primary key.
 
     If several rows share a key, they are read and seen together, sorted by primary key. Columns in
-    `fixed` never change after the insert, and an update leaves their indexes alone. If the database
-    numbers the rows, `numbered` is that column, which is not seen, and `unique` takes the place of
-    the primary key.
+    `fixed` never change after the insert: an update leaves their indexes alone, and a changed value
+    is not written, unless the row was deleted before. If the database numbers the rows, `numbered`
+    is that column, which is not seen, and `unique` takes the place of the primary key.
     """
 
     def __init__(
@@ -53,6 +52,8 @@ class Rows:
         self._pick = itemgetter(*self.columns)
         self.key_of = sql.picker(self.columns, self._by)
         self.id_of = sql.picker(self.columns, self._primary)
+        self._changing_of = sql.picker(self.columns, self._changing)
+        self._refused = _Refused(self)
         # The ways to find rows by other columns; see `RowsBy`.
         self.ways: list[RowsBy] = []
 
@@ -94,23 +95,30 @@ class Rows:
         key, row_id = self.key_of(row), self.id_of(row)
         unit = current_unit(connection)
         others = [each for each in unit.get(self, key) if self.id_of(each) != row_id]
-        unit.set(self, key, (row,) if not others else self._sorted([*others, row]))
+        unit.set(self, key, (row,) if not others else self.sorted([*others, row]))
 
     def add(self, connection: Connection, values: Mapping[str, object]) -> None:
         """Insert a row whose key no row has, without reading it. `values` are all columns."""
         row = self._pick(values)
-        current_unit(connection).put_unread(self, self.key_of(row), (row,), ())
+        key = self.key_of(row)
+        unit = current_unit(connection)
+        if unit.known(self, key):
+            # At the end the database refuses the row, as if the other one were not known here.
+            unit.show(self, key, (row,))
+            unit.append(self._refused, [row])
+        else:
+            unit.put_unread(self, key, (row,), ())
 
     def replace(self, connection: Connection, values: Mapping[str, object]) -> None:
         """Write the only row of its key without reading what is stored."""
         row = self._pick(values)
-        current_unit(connection).put_unread(self, self.key_of(row), (row,), _UNREAD)
+        current_unit(connection).put_unread(self, self.key_of(row), (row,), Unread((row,)))
 
     def put_all(
         self, connection: Connection, key: Key, rows: Iterable[Mapping[str, object]]
     ) -> None:
         """Replace all rows of the key. Each has a value for every column."""
-        current_unit(connection).set(self, key, self._sorted(list(map(self._pick, rows))))
+        current_unit(connection).set(self, key, self.sorted(list(map(self._pick, rows))))
 
     def show_added(self, connection: Connection, key: Key, values: Mapping[str, object]) -> None:
         """Show a row, which something else appends, among the rows of a key that were read."""
@@ -136,40 +144,39 @@ class Rows:
         groups: defaultdict[Key, list[Row]] = defaultdict(list)
         for row in found:
             groups[self.key_of(row)].append(row)
-        return {key: self._sorted(groups[key]) if key in groups else () for key in keys}
+        return {key: self.sorted(groups[key]) if key in groups else () for key in keys}
 
     def read(self, connection: Connection, keys: Sequence[Key]) -> dict[Key, Entry]:
         """Read the keys from the database."""
         found = [row for cursor in self.start(connection, keys) for row in cursor.fetchall()]
         return self.entries(found, keys)
 
-    def write(
-        self, connection: Connection, stored: Mapping[Key, Entry], current: Mapping[Key, Entry]
-    ) -> None:
-        """Write the difference between two states of some keys."""
-        deleted: list[Row] = []
-        inserted: list[Row] = []
-        changed: list[Row] = []
-        for key, before in stored.items():
-            after = current[key]
-            if before is _UNREAD:
-                changed += after
-                continue
-            if after == before:
-                continue
-            known = {self.id_of(row): row for row in before}
-            for row in after:
-                old = known.pop(self.id_of(row), None)
-                if old is None:
-                    inserted.append(row)
-                elif old != row:
-                    changed.append(row)
-            deleted += known.values()
-        self._delete(connection, deleted)
-        self._insert(connection, inserted)
-        self._upsert(connection, changed)
+    def difference(
+        self,
+        stored: Mapping[Key, Entry],
+        current: Mapping[Key, Entry],
+        renewed: Collection[Key],
+    ) -> Difference:
+        """The difference between two states of some keys."""
+        return difference_of(
+            stored, current, renewed, id_of=self.id_of, changing_of=self._changing_of
+        )
 
-    def _insert(self, connection: Connection, rows: Sequence[Row]) -> None:
+    def write(self, connection: Connection, change: Difference) -> None:
+        """Insert and change rows; those that are to be deleted are gone already."""
+        self.insert(connection, change.inserted)
+        self._upsert(connection, change.changed)
+
+    def remove(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Delete rows by their primary keys."""
+        primary = [self.columns.index(name) for name in self._primary]
+        ids = [tuple(row[place] for place in primary) for row in rows]
+        for part in sql.parts(ids):
+            text = sql.delete(connection.dialect.name, self.name, self._primary, len(part))
+            sql.start(connection, text, sql.flat(part))
+
+    def insert(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Insert rows."""
         for part in sql.parts(rows):
             text = sql.insert(connection.dialect.name, self.name, self.columns, len(part))
             sql.start(connection, text, sql.flat(part))
@@ -181,23 +188,27 @@ class Rows:
             text = sql.upsert(dialect, inserted, self._primary, self._changing)
             sql.start(connection, text, sql.flat(part))
 
-    def _delete(self, connection: Connection, rows: Sequence[Row]) -> None:
-        primary = [self.columns.index(name) for name in self._primary]
-        ids = [tuple(row[place] for place in primary) for row in rows]
-        for part in sql.parts(ids):
-            text = sql.delete(connection.dialect.name, self.name, self._primary, len(part))
-            sql.start(connection, text, sql.flat(part))
-
-    def _sorted(self, rows: Sequence[Row]) -> Entry:
+    def sorted(self, rows: Sequence[Row]) -> Entry:
+        """The rows in the order of their primary keys."""
         return tuple(rows) if len(rows) < 2 else tuple(sorted(rows, key=self.id_of))  # noqa: PLR2004
+
+
+class _Refused:
+    """Rows that were added although others have their keys."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.name = rows.name
+        self.place = rows.place
+        self.write = rows.insert
 
 
 class RowsBy:
     """Another way to the rows of `rows`, which are keyed by primary key: by a fixed column.
 
     With the condition `where`, rows need not be found that don't meet it when they are read; they
-    must never come to meet it. A row that no longer does may be found. `order` is a column by which
-    rows are sorted that were there before the write; those that it adds follow.
+    must never come to meet it. A row that no longer does may be found. Rows are
+    sorted by primary key, or by the column `order` if they were there before the batch; those that
+    it adds follow.
     """
 
     def __init__(self, rows: Rows, column: str, *, where: str = "", order: str = "") -> None:
@@ -205,6 +216,7 @@ class RowsBy:
         self.name = rows.name
         self._column = column
         self._tail = (f"AND {where}" if where else "") + (f" ORDER BY {order}" if order else "")
+        self._is_ordered = bool(order)
         self.key_of = sql.picker(rows.columns, [column])
         rows.ways.append(self)
 
@@ -220,7 +232,9 @@ class RowsBy:
             return self.entries(found, [key])[key]
         ids = dict.fromkeys(map(self.rows.key_of, unit.get(self, key)))
         ids.update(dict.fromkeys(unit.added_by(self, key)))
-        return tuple(row for row_id in ids for row in unit.get(self.rows, row_id))
+        rows = (row for row_id in ids for row in unit.get(self.rows, row_id))
+        # A row may have been deleted, and put again with another value.
+        return self._sorted([row for row in rows if self.key_of(row) == key])
 
     def start(self, connection: Connection, keys: Sequence[Key]) -> list[Any]:
         """Execute the statements that read the keys; return their cursors."""
@@ -237,7 +251,10 @@ class RowsBy:
         groups: defaultdict[Key, list[Row]] = defaultdict(list)
         for row in found:
             groups[self.key_of(row)].append(row)
-        return {key: tuple(groups.get(key, ())) for key in keys}
+        return {key: self._sorted(groups.get(key, ())) for key in keys}
+
+    def _sorted(self, rows: Sequence[Row]) -> Entry:
+        return tuple(rows) if self._is_ordered else self.rows.sorted(rows)
 
 
 def wanted_of(

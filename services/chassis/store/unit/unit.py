@@ -9,54 +9,18 @@ see it, and what was read is forgotten after one that writes, because it may hav
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection
 
 from services.chassis.store.unit.needs import Entry, Key, Keyed, Need, Needs
 from services.chassis.store.unit.pipeline import Pipelines
 from services.chassis.store.unit.sql import Row
+from services.chassis.store.unit.written import Insertable, Way, Written
 
 _KEY = "tradepost_unit"
-
-
-class Way(Protocol):
-    """Another way to find rows, by a column that never changes."""
-
-    @property
-    def key_of(self) -> Callable[[Row], Any]:
-        """The column's value in a row."""
-        ...
-
-
-class Written(Keyed, Protocol):
-    """Rows of a table that are written by key."""
-
-    place: int
-
-    @property
-    def ways(self) -> Sequence[Way]:
-        """The other ways to find them."""
-        ...
-
-    def write(
-        self, connection: Connection, stored: Mapping[Key, Entry], current: Mapping[Key, Entry]
-    ) -> None:
-        """Write the difference between two states of some keys."""
-        ...
-
-
-class Insertable(Protocol):
-    """A table to which rows are appended."""
-
-    name: str
-    place: int
-
-    def write(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Insert the rows."""
-        ...
 
 
 class Unit:
@@ -70,15 +34,20 @@ class Unit:
         # What the database has of those keys that were changed since the last flush.
         self._stored: defaultdict[Any, dict[Key, Entry]] = defaultdict(dict)
         self._appended: defaultdict[Insertable, list[Row]] = defaultdict(list)
-        # Keys of rows that were added since then, by the value of another column.
-        self._added: defaultdict[tuple[Way, Key], list[Key]] = defaultdict(list)
+        # Those of them whose rows were deleted, and then put again.
+        self._renewed: defaultdict[Any, set[Key]] = defaultdict(set)
         self._pending_tables: set[str] = set()
-        # How to undo the running function: the entries before it (None: not read), and lengths of
-        # `_appended`.
+        # Keys of rows that were added, by the value of another column.
+        self._added: defaultdict[tuple[Way, Key], list[Key]] = defaultdict(list)
+        # How to undo the running function: the entries before it (None: not read), what it added to
+        # `_renewed`, and lengths of `_appended`.
         self._before: list[tuple[Any, Key, Entry | None]] = []
+        self._renewed_now: list[tuple[Any, Key]] = []
         self._lengths: list[tuple[Insertable, int]] = []
         # Whether the running function's changes cannot be undone in memory any more.
         self.is_sent = False
+        # Whether changes could not be sent, maybe those of functions before the running one.
+        self.has_failed = False
         # Whether something that was read has been forgotten, for whoever reads ahead.
         self.has_forgotten = False
 
@@ -112,10 +81,14 @@ class Unit:
         """Change the rows of a key."""
         before = self.get(of, key)
         self.show(of, key, after)
-        self._stored[of].setdefault(key, before)
+        stored = self._stored[of].setdefault(key, before)
         self._pending_tables.add(of.name)
-        if not before:
-            self._added_by_ways(of, key, after)
+        if before or not after:
+            return
+        if stored and key not in self._renewed[of]:
+            self._renewed[of].add(key)
+            self._renewed_now.append((of, key))
+        self._added_by_ways(of, key, after)
 
     def put_unread(self, of: Written, key: Key, after: Entry, stored: Entry) -> None:
         """Like `set`, for a key that need not be read: `stored` says what the database has."""
@@ -134,7 +107,7 @@ class Unit:
         self._entries[of][key] = after
 
     def added_by(self, way: Way, value: Key) -> Iterable[Key]:
-        """The keys of rows with this value that were added and may not be stored yet."""
+        """The keys of rows that were put with this value; they may have changed since."""
         return self._added.get((way, value), ())
 
     def append(self, to: Insertable, rows: Iterable[Row]) -> None:
@@ -147,6 +120,7 @@ class Unit:
     def begin_function(self) -> None:
         """Begin what `undo_function` undoes."""
         self._before.clear()
+        self._renewed_now.clear()
         self._lengths.clear()
         self.is_sent = False
 
@@ -157,6 +131,8 @@ class Unit:
                 del self._entries[of][key], self._stored[of][key]
             else:
                 self._entries[of][key] = before
+        for of, key in self._renewed_now:
+            self._renewed[of].discard(key)
         for to, length in reversed(self._lengths):
             del self._appended[to][length:]
         self.begin_function()
@@ -176,10 +152,16 @@ class Unit:
             del self._entries[of]
 
     def flush(self) -> None:
-        """Send what is pending, parents before children."""
+        """Send what is pending: parents before children, but deletes children first."""
         self.is_sent = self.is_sent or bool(self._before or self._lengths)
-        for of in sorted(self._stored, key=_place):
-            of.write(self._connection, self._stored[of], self._entries[of])
+        changes = [
+            (of, of.difference(self._stored[of], self._entries[of], self._renewed[of]))
+            for of in sorted(self._stored, key=_place)
+        ]
+        for of, change in reversed(changes):
+            of.remove(self._connection, change.deleted)
+        for of, change in changes:
+            of.write(self._connection, change)
         for to in sorted(self._appended, key=_place):
             to.write(self._connection, self._appended[to])
         self._forget_pending()
@@ -187,26 +169,31 @@ class Unit:
     def forget(self) -> None:
         """Forget all that was read and all that is pending."""
         self._entries.clear()
-        self._before.clear()
-        self._lengths.clear()
+        self._added.clear()
+        self.begin_function()
         self._forget_pending()
 
     def _send(self) -> None:
-        with self._pipelines.pipeline(self._connection):
-            self.flush()
+        try:
+            with self._pipelines.pipeline(self._connection):
+                self.flush()
+        except BaseException:
+            self.has_failed = True
+            raise
 
     def _forget_pending(self) -> None:
         self._stored.clear()
         self._appended.clear()
-        self._added.clear()
+        self._renewed.clear()
         self._pending_tables.clear()
 
     def _read(self, wanted: Mapping[Keyed, Sequence[Key]]) -> None:
         with self._pipelines.pipeline(self._connection):
             started = [(of, keys, of.start(self._connection, keys)) for of, keys in wanted.items()]
-            for of, keys, cursors in started:
-                found = [row for cursor in cursors for row in cursor.fetchall()]
-                self._learn(of, of.entries(found, keys))
+        # Rows fetched inside the block would cost a round trip of their own.
+        for of, keys, cursors in started:
+            found = [row for cursor in cursors for row in cursor.fetchall()]
+            self._learn(of, of.entries(found, keys))
 
     def _added_by_ways(self, of: Written, key: Key, rows: Entry) -> None:
         for way in of.ways:
