@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
-from services.chassis.store.change import Change
 from services.chassis.store.database import Database
 from services.chassis.store.dialect import Dialect
+from services.chassis.store.unit.change import Change
 from services.chassis.store.unit.needs import Need
 from services.chassis.store.urls import dialect_of
 from services.chassis.work.lease import Leases

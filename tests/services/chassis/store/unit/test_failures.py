@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from services.chassis.store.change import Change, announce
+from services.chassis.store.unit.change import Change, announce
 from tests.support.store.databases import CONSTRAINT_VIOLATION, KINDS
 from tests.support.store.shop_database import Function, Shop
 from tests.support.store.shop_histories import UNREADABLE
