@@ -12,7 +12,15 @@ import typer
 from rich.console import Console
 
 from discovery.clock import SystemClock
-from scripts.benchmarks.checkout.checkout_run import Against, DatabaseKind, run_checkouts
+from scripts.benchmarks.checkout.baseline_choice import (
+    CHOICES,
+    CONCURRENCIES,
+    USUAL,
+    BaselineChoice,
+    DatabaseKind,
+)
+from scripts.benchmarks.checkout.checkout_run import run_checkouts
+from scripts.benchmarks.checkout.revision_checkout import RevisionError
 from scripts.benchmarks.coordination.coordination_run import run_coordination
 from scripts.benchmarks.discovery import row as discovery_row
 from scripts.benchmarks.discovery.bench import PAIRS, DiscoveryBench
@@ -37,7 +45,6 @@ from scripts.tools.commands import SetupError
 from scripts.tools.paths import ROOT, from_caller
 
 FOLDER = ROOT / ".run" / "bench"
-CONCURRENCIES = {"floor": (1, 8, 32, 64), "peers": (32,), "stored": (32,)}
 STORED = (1_000, 100_000, 1_000_000)
 EXIT_BROKEN = 1
 EXIT_NOT_MEASURED = 2
@@ -47,6 +54,7 @@ NOT_MEASURED = (
     StartError,
     FloorStartError,
     PeerMissingError,
+    RevisionError,
     OrderFailedError,
     SetupError,
     soak_run.CallerEndedError,
@@ -61,6 +69,12 @@ def _file(metavar: str, explanation: str) -> Any:
 FIGURES = _file("FILE", "Also write the figures to FILE.")
 LOGS = _file("FOLDER", "Keeps logs.")
 DATA = _file("FOLDER", "Keeps logs and databases.")
+AGAINST: Any = typer.Option(
+    parser=BaselineChoice.parse,
+    metavar=CHOICES,
+    help="Compare with this only; may be repeated. REV is another commit of this repository: it is"
+    " set up apart and runs beside the working tree. By default all but that.",
+)
 
 app = typer.Typer()
 console = Console()
@@ -74,9 +88,7 @@ def bench() -> None:
 
 @app.command()
 def checkout(
-    against: Annotated[
-        list[Against] | None, typer.Option(help="Compare with this only; may be repeated.")
-    ] = None,
+    against: Annotated[list[BaselineChoice] | None, AGAINST] = None,
     database: Annotated[
         list[DatabaseKind] | None, typer.Option(help="On this database only; may be repeated.")
     ] = None,
@@ -100,10 +112,15 @@ def checkout(
     ] = None,
     folder: Annotated[Path, DATA] = FOLDER,
 ) -> None:
-    """Orders per second and latencies, against a floor, other engines, and fewer stored orders."""
-    wanted = [(one, where) for one in against or Against for where in database or DatabaseKind]
+    """Orders per second and latencies, against a floor, other engines, and fewer stored orders.
+
+    Or against another revision of the services. Then, in turns of their own: statements, round
+    trips and commits an order.
+    """
+    wanted = [(one, where) for one in against or USUAL for where in database or DatabaseKind]
     plans = {
-        one: ComparisonPlan(concurrency or CONCURRENCIES[one], orders, rounds) for one in Against
+        one: ComparisonPlan(concurrency or usual, orders, rounds)
+        for one, usual in CONCURRENCIES.items()
     }
     running = run_checkouts(
         wanted,

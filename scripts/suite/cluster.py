@@ -40,7 +40,7 @@ from scripts.suite.secure.consul_setup import secure_agent
 from scripts.suite.secure.credentials import Credentials, Tls
 from scripts.suite.secure.operator_access import OperatorAccess, operator_access
 from scripts.suite.secure.private_files import private_folder
-from scripts.suite.slot import ProcessSlot
+from scripts.suite.slot import THIS_INSTALLATION, Installation, ProcessSlot
 
 SERVICES = ("inventory", "payment", "order", "notification")
 START_TIMEOUT_S = 120.0
@@ -124,20 +124,19 @@ async def running(
     secure: Tls | None = None,
     first_port: int | None = None,
     stop: SuiteStop | None = None,
+    installation: Installation = THIS_INSTALLATION,
 ) -> AsyncIterator[Cluster]:
     """Start the suite in an empty `folder`; stop it at the end of the block. Raises StartError.
 
     `environment` holds additional settings for all instances. With `keep` the data of an earlier
     run are used again; they must be of the same database, and not those of a secure suite. With
     `first_port` Consul listens there and the instances on the ports after it; otherwise on free
-    ports. `stop` gets the instances. Nothing is deleted while another run uses the folder.
+    ports. `stop` gets the instances, whose code is that of `installation`. Nothing is deleted while
+    another run uses the folder.
     """
     with only_user(folder):
         expect_free(first_port, _ports_of(instances) + 1)
-        for name in ("logs",) if keep else ("data", "logs"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-            (folder / name).mkdir(parents=True)
-        shutil.rmtree(folder / credentials.FOLDER, ignore_errors=True)
+        _empty(folder, keep=keep)
         async with databases.opened(folder, SERVICES, postgres=postgres) as urls:
             shared = {
                 name: {**(environment or {}), "DATABASE_URL": urls[name]} for name in SERVICES
@@ -155,6 +154,8 @@ async def running(
                         places, _ports_after(first_port), strict=False
                     )
                 ]
+                for slot in slots:
+                    slot.installation = installation
                 if stop is not None:
                     stop.include(slots)
                 return slots
@@ -163,6 +164,13 @@ async def running(
                 folder, slots_of, clock=clock, rng=rng, consul_port=first_port, secure=secure
             ) as cluster:
                 yield cluster
+
+
+def _empty(folder: Path, *, keep: bool) -> None:
+    for name in ("logs",) if keep else ("data", "logs"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir(parents=True)
+    shutil.rmtree(folder / credentials.FOLDER, ignore_errors=True)
 
 
 @asynccontextmanager

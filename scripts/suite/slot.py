@@ -13,16 +13,37 @@ from scripts.tools.paths import ROOT, VENV
 
 STOP_TIMEOUT_S = 20.0
 LOG_TAIL_LINES = 20
-# An instance keeps its bytecode: compiling its imports takes four times as long as the rest of its
-# start.
-KEEP_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(VENV / "bytecode")}
+
+
+def _kept_bytecode(root: Path) -> Mapping[str, str]:
+    """Settings with which the Python of a checkout keeps its bytecode.
+
+    Compiling an instance's imports takes four times as long as the rest of its start.
+    """
+    folder = root / VENV.relative_to(ROOT) / "bytecode"
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder)}
+
+
+KEEP_BYTECODE = _kept_bytecode(ROOT)
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A checkout of this repository that is set up: its folder, and the Python of its `.venv`."""
+
+    root: Path
+    python: Path
+
+
+THIS_INSTALLATION = Installation(ROOT, Path(sys.executable))
 
 
 @dataclass(slots=True)
 class ProcessSlot:
     """A slot of a service, in which one process at a time runs `module`.
 
-    The process may be replaced; the slot's name, log and environment stay.
+    The process may be replaced; the slot's name, log and environment stay. Its code is that of
+    `installation`.
     """
 
     service: str
@@ -30,6 +51,7 @@ class ProcessSlot:
     module: str
     log: Path
     environment: Mapping[str, str]
+    installation: Installation = THIS_INSTALLATION
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -55,9 +77,9 @@ class ProcessSlot:
         """
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: ASYNC220 - returns once it runs
-                [sys.executable, "-m", "scripts.suite.child_process", self.module],
-                cwd=ROOT,
-                env={**os.environ, **KEEP_BYTECODE, **self.environment},
+                [self.installation.python, "-m", "scripts.suite.child_process", self.module],
+                cwd=self.installation.root,
+                env={**os.environ, **_kept_bytecode(self.installation.root), **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

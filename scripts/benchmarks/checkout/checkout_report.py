@@ -14,6 +14,8 @@ from scripts.benchmarks.shared.comparison import PERCENTILES, ComparisonRow, Con
 from scripts.benchmarks.shared.contender import CALLER
 from scripts.benchmarks.shared.machine import MachineConditions
 from scripts.benchmarks.shared.medians import as_text
+from scripts.benchmarks.statements import statement_table
+from scripts.benchmarks.statements.counted_turns import StatementRow
 
 # Threads that take less time for an order are left out of the printed table.
 THREAD_MS_MIN = 0.05
@@ -21,10 +23,11 @@ THREAD_MS_MIN = 0.05
 
 @dataclass(frozen=True, slots=True)
 class CheckoutReport:
-    """The rows of one run, and the conditions of the machine."""
+    """The rows of one run, the conditions of the machine, and the counts of statements."""
 
     rows: Sequence[ComparisonRow]
     conditions: MachineConditions
+    statements: Sequence[StatementRow] = ()
 
     def write(self, file: Path) -> None:
         """Write the rows to `file` as JSON; rows of other names stay there.
@@ -36,8 +39,10 @@ class CheckoutReport:
         file.write_text(json.dumps(list(known.values()), indent=1) + "\n")
 
     def as_json(self) -> list[dict[str, Any]]:
-        """The rows as JSON; `ours` and `baseline` are orders per second."""
-        return [self._json_row(row) for row in self.rows]
+        """The rows as JSON; `ours` and `baseline` are orders per second, or statements an order."""
+        return [self._json_row(row) for row in self.rows] + [
+            statement_table.as_json(row) for row in self.statements
+        ]
 
     def _json_row(self, row: ComparisonRow) -> dict[str, Any]:
         return {
@@ -53,6 +58,7 @@ class CheckoutReport:
                 "rounds": row.rounds,
                 "ratio": asdict(row.ratio),
                 "baseline_ratio": asdict(row.baseline_ratio),
+                "ours_ratio": asdict(row.ours_ratio) if row.ours_ratio else None,
                 "ours": asdict(row.ours),
                 "baseline": asdict(row.baseline),
                 **asdict(self.conditions),
@@ -63,6 +69,8 @@ class CheckoutReport:
         """Print the tables and the caveats."""
         console.print(self._speeds())
         console.print(self._costs())
+        if self.statements:
+            console.print(statement_table.as_table(self.statements))
         confidences = [row.ratio.confidence for row in self.rows]
         rounds = min((row.rounds for row in self.rows), default=0)
         for line in caveats(self.conditions, rounds=rounds, confidences=confidences):
@@ -70,18 +78,20 @@ class CheckoutReport:
 
     def _speeds(self) -> Table:
         latencies = "/".join(f"p{percent}" for percent in PERCENTILES)
-        table = Table("", "", "orders/s", f"{latencies} ms", "ratio", "target", title="checkouts")
+        columns = ("", "", "orders/s", f"{latencies} ms", "ratio", "by itself", "target")
+        table = Table(*columns, title="checkouts")
         for column in table.columns[2:]:
             column.justify = "right"
         for row in self.rows:
             colour = "green" if row.ok else "yellow"
-            ours = f"[{colour}]{as_text(row.ratio, '.2f')}[/]"
-            again = as_text(row.baseline_ratio, ".2f")
+            ratio = f"[{colour}]{as_text(row.ratio, '.2f')}[/]"
+            again = as_text(row.ours_ratio, ".2f") if row.ours_ratio else ""
             claim = row.claim
             target = f"{claim.target:g}"
-            table.add_row(claim.title, claim.ours, *_speed(row.ours), ours, target)
-            where = f"{row.concurrency} at once"
-            table.add_row(where, claim.baseline, *_speed(row.baseline), again, end_section=True)
+            table.add_row(claim.title, claim.ours, *_speed(row.ours), ratio, again, target)
+            where, other = f"{row.concurrency} at once", _speed(row.baseline)
+            again = as_text(row.baseline_ratio, ".2f")
+            table.add_row(where, claim.baseline, *other, "", again, end_section=True)
         return table
 
     def _costs(self) -> Table:

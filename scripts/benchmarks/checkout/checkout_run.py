@@ -4,37 +4,24 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from enum import StrEnum
 from pathlib import Path
 
 from rich.console import Console
 
 from discovery.clock import Clock
 from scripts.benchmarks.checkout import baselines
+from scripts.benchmarks.checkout.baseline_choice import Against, BaselineChoice, DatabaseKind
 from scripts.benchmarks.checkout.baselines import CheckoutBench
 from scripts.benchmarks.checkout.checkout_report import CheckoutReport
+from scripts.benchmarks.checkout.revision_checkout import commit_of
 from scripts.benchmarks.shared import machine
 from scripts.benchmarks.shared.comparison import ComparisonPlan, ComparisonRow
 from scripts.benchmarks.shared.demand import read_demand
-
-
-class DatabaseKind(StrEnum):
-    """The database of the suite and of its baseline."""
-
-    SQLITE = "sqlite"
-    POSTGRES = "postgres"
-
-
-class Against(StrEnum):
-    """What the suite is compared with."""
-
-    FLOOR = "floor"
-    PEERS = "peers"
-    STORED = "stored"
+from scripts.benchmarks.statements.counted_turns import StatementRow
 
 
 async def run_checkouts(
-    wanted: Sequence[tuple[Against, DatabaseKind]],
+    wanted: Sequence[tuple[BaselineChoice, DatabaseKind]],
     plans: Mapping[Against, ComparisonPlan],
     stored: Sequence[int],
     folder: Path,
@@ -43,24 +30,37 @@ async def run_checkouts(
     clock: Clock,
     console: Console,
 ) -> CheckoutReport:
-    """Run the wanted comparisons. Raises StartError, PeerMissingError and OrderFailedError."""
+    """Run the wanted comparisons.
+
+    Raises RevisionError, before anything is started if a revision names no commit; StartError,
+    PeerMissingError and OrderFailedError.
+    """
+    commits = {one.revision: commit_of(one.revision) for one, _ in wanted if one.revision}
     before = machine.moment()
     found = []
+    statements: list[StatementRow] = []
     with console.status("reading baskets") as status:
         demand = await asyncio.to_thread(read_demand)
-        for against, database in wanted:
-            bench = CheckoutBench(folder, demand, plans[against], clock, rng, status.update)
-            postgres = database is DatabaseKind.POSTGRES
-            async with aclosing(_rows(against, bench, stored, postgres=postgres)) as rows:
+        for choice, database in wanted:
+            bench = CheckoutBench(
+                folder, demand, plans[choice.against], clock, rng, status.update, statements
+            )
+            commit = commits.get(choice.revision, "")
+            async with aclosing(_rows(choice.against, bench, stored, commit, database)) as rows:
                 async for row in rows:
                     found.append(row)
                     _print_row(row, console)
-    return CheckoutReport(found, machine.conditions(before, machine.moment()))
+    return CheckoutReport(found, machine.conditions(before, machine.moment()), statements)
 
 
 def _rows(
-    against: Against, bench: CheckoutBench, stored: Sequence[int], *, postgres: bool
+    against: Against,
+    bench: CheckoutBench,
+    stored: Sequence[int],
+    commit: str,
+    database: DatabaseKind,
 ) -> AsyncGenerator[ComparisonRow]:
+    postgres = database is DatabaseKind.POSTGRES
     match against:
         case Against.FLOOR:
             return baselines.with_floor(bench, postgres=postgres)
@@ -68,6 +68,8 @@ def _rows(
             return baselines.with_peers(bench, postgres=postgres)
         case Against.STORED:
             return baselines.with_stored(bench, stored, postgres=postgres)
+        case Against.OURS_AT:
+            return baselines.with_revision(bench, commit, postgres=postgres)
 
 
 def _print_row(row: ComparisonRow, console: Console) -> None:

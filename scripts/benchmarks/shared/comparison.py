@@ -1,8 +1,8 @@
 """Compares contenders in interleaved rounds, and holds the results against claims.
 
 In each round every contender has a turn, and each baseline a second one, in random order, so that
-changes of the machine affect all alike. A baseline's second turn divided by its first shows how
-much two measurements of the same thing differ.
+changes of the machine affect all alike. A second turn divided by the first shows how much two
+measurements of the same thing differ.
 """
 
 import random
@@ -35,12 +35,16 @@ class ComparisonPlan:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonClaim:
-    """The claim that `ours` settles `target` times as many orders a second as `baseline`."""
+    """The claim that `ours` settles `target` times as many orders a second as `baseline`.
+
+    With `repeat_ours` ours has a second turn in each round as well.
+    """
 
     title: str
     ours: str
     baseline: str
     target: float
+    repeat_ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class ComparisonRow:
     """The result of one claim at one concurrency.
 
     `ratio` is our orders per second divided by the baseline's; `baseline_ratio` is the baseline's
-    second turn divided by its first.
+    second turn divided by its first, `ours_ratio` ours where there is one.
     """
 
     claim: ComparisonClaim
@@ -75,6 +79,7 @@ class ComparisonRow:
     baseline: ContenderFigures
     ratio: MedianEstimate
     baseline_ratio: MedianEstimate
+    ours_ratio: MedianEstimate | None = None
 
     @property
     def name(self) -> str:
@@ -99,7 +104,9 @@ async def compare(
     """Yield the rows of all claims when a concurrency is measured. Raises OrderFailedError."""
     turns = {contender.name: contender for contender in contenders}
     by_name = dict(turns)
-    turns |= {claim.baseline + _AGAIN: by_name[claim.baseline] for claim in claims}
+    for claim in claims:
+        for name in (claim.baseline, *([claim.ours] if claim.repeat_ours else ())):
+            turns[name + _AGAIN] = by_name[name]
 
     async def turn(contender: Contender, concurrency: int, share: float = 1.0) -> Turn:
         requests = demand.requests(max(1, int(plan.orders * contender.share * share)), rng)
@@ -134,6 +141,7 @@ def summarize(
         baseline=_side(claim.baseline, rounds),
         ratio=ratio(claim.ours, claim.baseline),
         baseline_ratio=ratio(claim.baseline + _AGAIN, claim.baseline),
+        ours_ratio=ratio(claim.ours + _AGAIN, claim.ours) if claim.repeat_ours else None,
     )
 
 

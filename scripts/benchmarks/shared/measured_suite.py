@@ -18,6 +18,7 @@ from scripts.benchmarks.shared.contender import CALL_TIMEOUT_S, CALLER, Contende
 from scripts.benchmarks.shared.demand import Demand
 from scripts.suite import cluster, databases
 from scripts.suite.items import create_items
+from scripts.suite.slot import THIS_INSTALLATION, Installation
 
 INSTANCES = 2
 # It takes no part in a checkout, and the floor has no counterpart of it.
@@ -60,11 +61,12 @@ async def open_suite(
     environment: Mapping[str, str] | None = None,
     keep: bool = False,
     instances: int = INSTANCES,
+    installation: Installation = THIS_INSTALLATION,
 ) -> AsyncIterator[MeasuredSuite]:
     """The suite with the items of the demand, without the notification service. Raises StartError.
 
     `environment` holds settings for all instances. With `keep` the data of an earlier run are used,
-    items included.
+    items included. The services are those of `installation`.
     """
     async with cluster.running(
         folder,
@@ -74,6 +76,7 @@ async def open_suite(
         environment=environment,
         postgres=postgres,
         keep=keep,
+        installation=installation,
     ) as running:
         await _stop_service(running, NOT_IN_CHECKOUT)
         async with (

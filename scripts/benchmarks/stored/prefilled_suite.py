@@ -19,6 +19,7 @@ from scripts.benchmarks.stored.order_copies import copy_orders
 from scripts.suite.cluster import START_TIMEOUT_S, Cluster
 from scripts.suite.idle import summary_is_current, wait_until
 from scripts.suite.run_folder import StartError
+from scripts.suite.slot import THIS_INSTALLATION, Installation
 from scripts.tools import stamps
 from scripts.tools.paths import ROOT
 
@@ -32,11 +33,12 @@ MADE_FROM = (
 
 @dataclass(frozen=True, slots=True)
 class SuiteKind:
-    """The database of a suite, its instances of each service, and how many orders it holds."""
+    """The database of a suite, how many orders it holds, its instances, and whose code they run."""
 
     postgres: bool
     stored: int = 0
     instances: int = INSTANCES
+    installation: Installation = THIS_INSTALLATION
 
     @property
     def database(self) -> str:
@@ -64,6 +66,7 @@ async def open_prefilled_suite(
         rng=rng,
         keep=keep,
         instances=kind.instances,
+        installation=kind.installation,
     ) as suite:
         if kind.stored and not keep:
             await _store_orders(suite, kind.stored, demand, rng)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from scripts.benchmarks.floor import floor_cluster
 from scripts.benchmarks.shared.contender import Contender
@@ -111,7 +112,7 @@ async def test_a_small_benchmark(tmp_path: Path) -> None:
     assert process.returncode == 0, output.decode()
     figures = json.loads(file.read_text())
 
-    (row,) = figures
+    row, statements = figures
     assert row["name"] == "of the floor on sqlite, 3 at once"
     assert row["ok"] == (row["ratio"] >= row["target"])
     assert row["conditions"]["ratio"]["median"] == row["ratio"]
@@ -121,8 +122,16 @@ async def test_a_small_benchmark(tmp_path: Path) -> None:
         assert row[side] > 0
         assert_side(row["conditions"][side], SERVICES)
     assert "write" in row["conditions"]["ours"]["thread_ms_per_order"]["order"]
-    # A quarter of a turn is for warm-up.
-    orders = 1 + ORDERS
+    assert statements["name"] == "statements an order: suite on sqlite, 3 at once"
+    stores = statements["conditions"]["stores"]
+    assert list(stores) == ["inventory", "order", "payment", "processor"]
+    assert statements["ours"] == pytest.approx(sum(one["statements"] for one in stores.values()))
+    for store in stores.values():
+        assert store["statements"] >= store["statements_in_commits"] > store["commits"] > 0
+        assert store["round_trips"] is None
+    # A quarter of a turn is for warm-up. Then the suite's statements are counted in a turn of its
+    # own, after another one.
+    orders = 1 + ORDERS + 2 * ORDERS
     assert sum(events(tmp_path / "suite-sqlite-0", "order").values()) == 5 * orders
     assert sum(entries(tmp_path / "floor-sqlite", "order").values()) == 5 * (1 + 2 * ORDERS)
 

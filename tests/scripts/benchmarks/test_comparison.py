@@ -37,8 +37,8 @@ async def refuse(request: CreateOrderRequest) -> None:
 IDLE = Contender("idle", refuse, {})
 
 
-def claim(title: str = "of the floor") -> ComparisonClaim:
-    return ComparisonClaim(title, "suite", "floor", 0.7)
+def claim(title: str = "of the floor", *, repeat_ours: bool = False) -> ComparisonClaim:
+    return ComparisonClaim(title, "suite", "floor", 0.7, repeat_ours)
 
 
 def turn(orders_per_s: float, *, order_cpu_ms: float = 0.0, **idle_cores: float) -> Turn:
@@ -149,6 +149,36 @@ async def test_a_round_has_a_turn_of_everybody_and_a_second_one_of_the_baseline(
     # A quarter of a turn is for warm-up.
     assert placed.count("suite") == 2 + 3 * 8
     assert placed.count("floor") == 1 + 3 * 2 * 4
+
+
+async def test_ours_may_have_a_second_turn_too() -> None:
+    """Where a claim says so, ours is compared with itself in the same rounds."""
+    placed: list[str] = []
+
+    def contender(name: str) -> Contender:
+        async def place(request: CreateOrderRequest) -> None:
+            placed.append(name)
+            await asyncio.sleep(0)
+
+        return Contender(name, place, {name: [os.getpid()]})
+
+    plan = ComparisonPlan(concurrencies=(2,), orders=8, rounds=3)
+    (found,) = [
+        one
+        async for one in compare(
+            [contender("suite"), contender("floor")],
+            [claim(repeat_ours=True)],
+            read_demand(),
+            plan,
+            clock=SystemClock(),
+            rng=random.Random(6),
+        )
+    ]
+
+    assert placed.count("suite") == placed.count("floor") == 2 + 3 * 2 * 8
+    assert found.ours_ratio is not None
+    assert found.ours_ratio.low <= found.ours_ratio.median <= found.ours_ratio.high
+    assert row([0.5]).ours_ratio is None
 
 
 async def test_a_turn_places_every_order_once() -> None:

@@ -46,6 +46,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "tests/support/suite/programs.py": "hands its own environment on",
         "tests/support/suite/replay_program.py": "hands its own environment on",
         "tests/integration/*.py": "starts whole programs, and hands its own environment on",
+        "scripts/benchmarks/statements/sitecustomize.py": "Python runs it before any program",
         "scripts/suite/slot.py": "hands its own environment on to the programs it starts",
         "scripts/tools/commands.py": "hands its own environment on to the programs it starts",
         "scripts/tools/paths.py": "hands its environment on, and knows the caller's folder",
