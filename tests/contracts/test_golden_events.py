@@ -19,6 +19,8 @@ from sqlalchemy import create_engine
 from tradepost.event.v1.event_pb2 import Event
 
 from services.chassis.domain.money import Money
+from services.chassis.store.unit.pipeline import NoPipelines
+from services.chassis.store.unit.unit import unit_of_work
 from services.order.domain import events
 from services.order.domain.rules import evolve as evolve_order
 from services.order.domain.state import Order, OrderState
@@ -81,12 +83,14 @@ def test_a_summary_counts_stored_payments_of_every_version() -> None:
     with engine.connect() as connection:
         summary_tables().orders.metadata.create_all(connection)
         placed = evolve(CountedOrder("ord_1"), Placed("ann", 0))
-        SUMMARY.update(connection, CountedOrder("ord_1"), placed)
         apply = PaymentSummarizer()
-        for _, name, payload in stored():
-            if name in PAYMENT_TYPES:
-                apply(connection, Event(type=name, payload=Any(value=payload)))
-                counted[name] += 1
+        with unit_of_work(connection, NoPipelines()) as unit:
+            SUMMARY.update(connection, CountedOrder("ord_1"), placed)
+            for _, name, payload in stored():
+                if name in PAYMENT_TYPES:
+                    apply(connection, Event(type=name, payload=Any(value=payload)))
+                    counted[name] += 1
+            unit.flush()
         assert set(counted) == set(PAYMENT_TYPES)
         assert SUMMARY.spend(connection, "ann") == (Spend("USD", 500, 200),)
     engine.dispose()

@@ -29,7 +29,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.store.unit.change import AfterCommit
 from services.chassis.store.unit.needs import Need, Needs
 from services.chassis.store.unit.rows import Rows
-from services.chassis.store.unit.unit import read_ahead
+from services.chassis.store.unit.unit import current_unit, read_ahead
 from services.chassis.telemetry import correlation
 from services.chassis.telemetry.correlation import Correlation
 
@@ -75,9 +75,14 @@ class ConsumerPosition:
 
 @dataclass(slots=True)
 class Attempt:
-    """One attempt to apply a batch; `event` is being applied, and is what a failure is due to."""
+    """One attempt to apply a batch; `event` is being applied, and is what a failure is due to.
+
+    What an event changes is sent at the end of the batch, and may only then violate a constraint.
+    An attempt that `sends_each` event's changes at once finds out which event it was.
+    """
 
     event: Event | None = None
+    sends_each: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +181,8 @@ class Inbox:
         `failures` are errors by position: those events are parked. Raises PositionMovedError, and
         any exception of the handler, with its event in `attempt`.
         """
+        # The function may run again, and the first run may have ended in an event.
+        attempt.event = None
         self._check(connection, reached)
         known = dead_letter_table.known_positions(connection, self.consumer, reached.epoch, events)
         parked = dead_letter_table.first_parked(
@@ -238,6 +245,8 @@ class Inbox:
         cause = Correlation(event.correlation_id, event.event_id, event.traceparent)
         correlation.bind(cause)
         after_commit = self._handler(connection, event)
+        if attempt.sends_each:
+            current_unit(connection).send()
         attempt.event = None
         return () if after_commit is None else (partial(_call_correlated, cause, after_commit),)
 

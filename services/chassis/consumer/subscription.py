@@ -205,30 +205,28 @@ class Subscription:
     ) -> ConsumerPosition:
         """Apply a batch; after each failure, park the event that caused it and try again.
 
-        Raises StaleLeaseError, PositionMovedError and the store's errors; the caller then reads
-        the batch again.
+        Raises StaleLeaseError, PositionMovedError and the store's errors: read the batch again.
         """
         failures: dict[int, str] = {}
+        sends_each = False
         while True:
-            attempt = Attempt()
+            attempt = Attempt(sends_each=sends_each)
             write = partial(self._write_batch, claim=claim, reached=reached, events=events)
             try:
                 await self._database.write(
                     partial(write, failures=failures, attempt=attempt), then=_call_back
                 )
                 return position_at(events[-1], reached.epoch)
-            except _STORE_ERRORS:
+            except (*_STORE_ERRORS, StaleLeaseError, PositionMovedError):
                 raise
             except Exception as error:
-                if attempt.event is None:
+                if (event := attempt.event) is not None:
+                    failures[event.position] = describe(error)
+                    log = self._log.bind(position=event.position, aggregate=event.aggregate_id)
+                    log.exception("event_parked")
+                elif sends_each:
                     raise
-                failures[attempt.event.position] = describe(error)
-                self._log.error(
-                    "event_parked",
-                    position=attempt.event.position,
-                    aggregate=attempt.event.aggregate_id,
-                    exc_info=error,
-                )
+                sends_each = True
 
     def _write_batch(
         self,

@@ -45,8 +45,7 @@ EVENT_COUNTER = Table(
     Column("epoch", String, nullable=False),
 )
 
-# Times within a stream never decrease, so the maximum is the time of the newest event.
-STREAM_HEADS = Newest(EVENT, by="stream", columns=("version", "occur_time"))
+STREAM_HEADS = Newest(EVENT, by="stream", order="version", columns=("version", "occur_time"))
 # Whole streams, for writes that read some; `APPENDED` writes them.
 STREAMS = Rows(EVENT, by=("stream",))
 COUNTER = Rows(EVENT_COUNTER, fixed=("epoch",))

@@ -35,6 +35,7 @@ class Job:
     snapshot: bool = True
     needs: tuple[Need, ...] = ()
     taken: bool = False
+    ran_in: Context | None = None
     abandoned: bool = False
     timed_out: bool = False
     first_look_s: float | None = None
@@ -53,7 +54,9 @@ class Job:
         self.changes.clear()
         collect(connection, self.changes)
         try:
-            self.result = self.context.run(self.function, connection, *self.args)
+            # A second run must not begin with the context of the first.
+            self.ran_in = self.context.copy()
+            self.result = self.ran_in.run(self.function, connection, *self.args)
         except StopIteration as error:
             # A future does not accept StopIteration; coroutines convert it likewise (PEP 479).
             self.error = RuntimeError("the function raised StopIteration")
@@ -64,7 +67,7 @@ class Job:
     def settle(self) -> None:
         """Resolve the future; `then` is called before the caller resumes."""
         if self.error is None and self.then is not None:
-            self.future.get_loop().call_soon(self.then, self.result, context=self.context)
+            self.future.get_loop().call_soon(self.then, self.result, context=self.ran_in)
         if self.future.done():
             return
         if self.error is None:

@@ -173,7 +173,7 @@ class PostgresDialect:
         _send(connection, b"ROLLBACK TO SAVEPOINT one_write")
 
     def pipeline(self, connection: Connection) -> AbstractContextManager[object]:
-        return _driver(connection).pipeline()
+        return _driver(connection).sending_together()
 
     def commit(self, connection: Connection) -> None:
         _driver(connection).execute(b"COMMIT", prepare=False)

@@ -40,7 +40,7 @@ class Prepared:
     def __init__(self, statement: ClauseElement) -> None:
         self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
-        self._reads, self._writes = _tables_of(statement)
+        self._reads, self._writes = tables_of(statement)
 
     def first(self, connection: Connection, **values: object) -> Any:
         """The first row as a tuple; None if there is no row."""
@@ -135,7 +135,7 @@ class _Compiled:
         self.bound = _binder(compiled.positiontup, constants)
 
 
-def _tables_of(statement: ClauseElement) -> tuple[frozenset[str], str | None]:
+def tables_of(statement: ClauseElement) -> tuple[frozenset[str], str | None]:
     """The tables that a statement reads, and the one that it writes: "" if that is not known."""
     if isinstance(statement, Select | CompoundSelect):
         return frozenset(table.name for table in _tables_in(statement)), None

@@ -11,14 +11,19 @@ must not rely on a constraint to refuse what it could look at.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, TextClause, event
 
 from services.chassis.store.dialect import Dialect
 from services.chassis.store.job import Job
-from services.chassis.store.unit.needs import Needs
+from services.chassis.store.prepared import tables_of
+from services.chassis.store.unit.needs import Need, Needs
 from services.chassis.store.unit.unit import Unit, unit_of
+
+# Keys that are read ahead at once: some functions name thousands, and a batch must stay short.
+READ_AHEAD_MAX = 2000
 
 
 class BeginAgainError(Exception):
@@ -45,28 +50,33 @@ class SharedTransaction:
         self._unit = unit
         self._take = take
 
-    def read_ahead(self, waiting: Sequence[Job]) -> None:
-        """Read what waiting functions will need, with one statement for each table.
+    def read_ahead(self, waiting: Iterable[Job]) -> int:
+        """Read what the first functions will need, with one statement for each table.
 
-        Raises BeginAgainError if a key can't be read, and what the store raises.
+        Returns for how many of them. Raises BeginAgainError if a key can't be read, and what the
+        store raises.
         """
-        try:
-            self._unit.read(_needs(waiting))
-        except Exception as error:
-            self._blame_store(error)
-            raise BeginAgainError from error
-        self._unit.has_forgotten = False
+        number = 0
+        needs: list[Need] = []
+        for job in waiting:
+            if number and len(needs) + len(job.needs) > READ_AHEAD_MAX:
+                break
+            number += 1
+            if not job.future.done():
+                needs += job.needs
+        self._read(needs)
+        return number
 
     def run(self, waiting: deque[Job], taken: list[Job]) -> bool:
         """Run the first waiting function; False if it failed and the transaction holds no other.
 
         Raises BeginAgainError, and TransactionLostError if the failure ended the transaction.
         """
-        if self._unit.has_forgotten:
-            self.read_ahead(waiting)
         job = waiting.popleft()
         if not self._take(job):
             return True
+        if self._unit.has_forgotten:
+            self._read(job.needs)
         taken.append(job)
         self._unit.begin_function()
         job.run(self._connection)
@@ -115,6 +125,13 @@ class SharedTransaction:
                 raise
             raise BeginAgainError from error
 
+    def _read(self, needs: Needs) -> None:
+        try:
+            self._unit.read(needs)
+        except Exception as error:
+            self._blame_store(error)
+            raise BeginAgainError from error
+
     def _run_apart(self, job: Job) -> None:
         self._dialect.savepoint(self._connection)
         self._unit.begin_function()
@@ -152,15 +169,19 @@ def follow_statements(connection: Connection) -> None:
     """Tell the unit of work of each statement that a function executes with SQLAlchemy itself."""
 
     @event.listens_for(connection, "before_cursor_execute")
-    def _before(_: Connection, __: object, text: str, *___: object) -> None:
+    def _before(
+        _: Connection, __: object, text: str, ___: object, context: Any, ____: object
+    ) -> None:
         unit = unit_of(connection)
         if unit is None:
             return
-        if text.lstrip()[:6].upper() == "SELECT":
-            unit.before_read(())
+        statement = context.invoked_statement
+        if statement is None or isinstance(statement, TextClause):
+            reads: frozenset[str] = frozenset()
+            writes = None if text.lstrip()[:6].upper() == "SELECT" else ""
         else:
-            unit.before_write("")
-
-
-def _needs(waiting: Sequence[Job]) -> Needs:
-    return (need for job in waiting if not job.future.done() for need in job.needs)
+            reads, writes = tables_of(statement)
+        if writes is None:
+            unit.before_read(reads)
+        else:
+            unit.before_write(writes)

@@ -5,11 +5,13 @@ open: keepalives are answered by the proxy. Shutting the socket down ends the wa
 connection. Statements themselves cost two additions; time is measured by who looks at them.
 """
 
+import logging
 import os
 import socket
 import threading
 import weakref
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,6 +26,9 @@ T = TypeVar("T")
 _CANCEL_TIMEOUT_S = 5.0
 _CANCEL_PAUSE_S = 0.05
 _CANCELS_MAX = 8
+# psycopg warns of errors that are raised anyway, and its text may hold stored values.
+logging.getLogger("psycopg").setLevel(logging.CRITICAL)
+
 _GOOD = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
 
 
@@ -50,6 +55,20 @@ class WatchedConnection(psycopg.Connection[Any]):
         if result.status not in _GOOD:
             raise psycopg.errors.error_from_result(result)
         return result
+
+    @contextmanager
+    def sending_together(self) -> Iterator[None]:
+        """Send the statements of the block in one pipeline.
+
+        After a failure the connection is stale: psycopg takes statements for prepared that the
+        server has skipped behind the failed one.
+        """
+        try:
+            with self.pipeline():
+                yield
+        except BaseException:
+            self.is_stale = True
+            raise
 
     def give_up(self) -> None:
         """Ask the server to end the running statement, until the reader has closed the connection.

@@ -23,6 +23,7 @@ from services.chassis.store.shared_transaction import (
     follow_statements,
 )
 from services.chassis.store.unit.change import Change
+from services.chassis.store.unit.pipeline import NoPipelines
 from services.chassis.store.unit.unit import unit_of_work
 
 BATCH_FUNCTIONS = 64
@@ -160,8 +161,11 @@ class Writer:
             self._dialect.unlock()
         return taken
 
-    def _begin(self, first: Job) -> Connection:
-        """Begin a transaction; wait for the lock until it is acquired or `first` has expired."""
+    def _begin(self, first: Job, *, again: bool = False) -> Connection:
+        """Begin a transaction; wait for the lock until it is acquired or `first` has expired.
+
+        Jobs that have started no longer expire, so `again` ends the wait with its first timeout.
+        """
         self._lock_wait = object()
         try:
             self._dialect.lock()
@@ -177,7 +181,8 @@ class Writer:
                 try:
                     self._dialect.begin(self._connection)
                 except Exception as error:
-                    if first.future.done() or not self._dialect.is_lock_timeout(error):
+                    ends = again or first.future.done()
+                    if ends or not self._dialect.is_lock_timeout(error):
                         raise
                 else:
                     return self._connection
@@ -200,8 +205,8 @@ class Writer:
                     self._dialect.rollback(connection)
         except BeginAgainError:
             self._dialect.rollback(connection)
-            begun = self._begin(first)
-            with unit_of_work(begun, self._dialect) as unit:
+            begun = self._begin(first, again=True)
+            with unit_of_work(begun, NoPipelines()) as unit:
                 again = SharedTransaction(self._dialect, begun, unit, take=self._take)
                 again.run_apart(taken, self._ready)
                 self._dialect.commit(begun)
@@ -210,9 +215,10 @@ class Writer:
         """Run the jobs that are ready; False if the only one that ran has failed."""
         ends_at = self._clock.monotonic() + BATCH_S
         while self._ready:
-            shared.read_ahead(self._ready)
-            while self._ready:
-                if len(taken) >= BATCH_FUNCTIONS or self._clock.monotonic() >= ends_at:
+            for _ in range(shared.read_ahead(self._ready)):
+                is_over = self._clock.monotonic() >= ends_at
+                # One function runs in any case, however long reading took.
+                if taken and (len(taken) >= BATCH_FUNCTIONS or is_over):
                     return True
                 if not shared.run(self._ready, taken):
                     return False

@@ -73,7 +73,7 @@ BADGES = Rows(BADGE, fixed=("code",))
 BASKETS = Rows(BASKET)
 LINES = Rows(LINE, by=("basket",))
 ENTRIES = Appends(ENTRY, numbered=("number",))
-ENTRY_RANKS = Newest(ENTRY, by="account", columns=("rank",))
+ENTRY_RANKS = Newest(ENTRY, by="account", order="rank", columns=("rank",))
 
 # An item that keeps its unique label, and a basket that keeps its line.
 LABELLED, LABEL = "labelled", "unique"

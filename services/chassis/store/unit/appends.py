@@ -1,7 +1,6 @@
 """Rows that are only ever inserted, and never read back by the write that adds them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from operator import itemgetter
 
 from sqlalchemy import Connection, Table
 
@@ -20,7 +19,7 @@ class Appends:
         self._columns = tuple(
             name for name in map(str, table.columns.keys()) if name not in numbered
         )
-        self._pick = itemgetter(*self._columns)
+        self._pick = sql.row_maker(self._columns)
 
     def add(self, connection: Connection, rows: Iterable[Mapping[str, object]]) -> None:
         """Append rows, in order. Each has a value for every column."""

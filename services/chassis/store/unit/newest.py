@@ -1,4 +1,4 @@
-"""The newest values of groups of rows: read by key, changed in memory only.
+"""The newest row of each group: read by key, changed in memory only.
 
 It is for what a write must know of rows that it appends to, without reading them all.
 """
@@ -15,11 +15,16 @@ from services.chassis.store.unit.unit import current_unit, unit_of
 
 
 class Newest:
-    """The maxima of some columns over the rows that share a value in the column `by`."""
+    """The row with the highest value of `order`, of those that share a value in the column `by`.
 
-    def __init__(self, table: Table, *, by: str, columns: Sequence[str]) -> None:
+    There is an index on both columns, so that a long group costs no more than a short one. What is
+    read of the row are `columns`, the first of which is never NULL.
+    """
+
+    def __init__(self, table: Table, *, by: str, order: str, columns: Sequence[str]) -> None:
         self.name = table.name
         self._by = by
+        self._order = order
         self._columns = tuple(columns)
 
     def need(self, key: Key) -> Need:
@@ -27,7 +32,7 @@ class Newest:
         return Need(self, key)
 
     def of(self, connection: Connection, key: Key) -> Row | None:
-        """The maxima of the key's rows; None if there are no rows."""
+        """The values of the key's newest row; None if there are no rows."""
         unit = unit_of(connection)
         if unit is not None:
             found = unit.get(self, key)
@@ -36,24 +41,32 @@ class Newest:
             found = self.entries(rows, [key])[key]
         return found[0] if found else None
 
-    def change(self, connection: Connection, key: Key, *maxima: object) -> None:
-        """Record the maxima after rows were appended in this write."""
-        current_unit(connection).show(self, key, (maxima,))
+    def change(self, connection: Connection, key: Key, *values: object) -> None:
+        """Record the values of a row that was appended in this write."""
+        current_unit(connection).show(self, key, (values,))
 
     def start(self, connection: Connection, keys: Sequence[Key]) -> list[Any]:
         """Execute the statements that read the keys; return their cursors."""
-        dialect = connection.dialect.name
-        maxima = (f"MAX({sql.named(dialect, [name])})" for name in self._columns)
-        columns = ", ".join([sql.named(dialect, [self._by]), *maxima])
-        tail = f"GROUP BY {sql.named(dialect, [self._by])}"
-        started = []
-        for values in sql.padded(keys):
-            wanted = ((self._by, len(values)),)
-            text = sql.select(dialect, self.name, columns, wanted, tail)
-            started.append(sql.start(connection, text, values))
-        return started
+        return [
+            sql.start(connection, self._text(connection.dialect.name, len(values)), values)
+            for values in sql.padded(keys)
+        ]
 
     def entries(self, found: Iterable[Row], keys: Sequence[Key]) -> dict[Key, Entry]:
-        """The maxima of each of the keys among `found`."""
-        maxima = {row[0]: (row[1:],) for row in found}
-        return {key: maxima.get(key, ()) for key in keys}
+        """The newest row of each of the keys among `found`."""
+        newest = {key: ((*values,),) for key, *values in found if values[0] is not None}
+        return {key: newest.get(key, ()) for key in keys}
+
+    def _text(self, dialect: str, number: int) -> str:
+        """A scalar subquery for each column: both databases look each of them up in the index."""
+        table, by, order, *columns = sql.quoted(
+            dialect, [self.name, self._by, self._order, *self._columns]
+        )
+        tail = f"WHERE {by} = wanted.column1 ORDER BY {order} DESC LIMIT 1"
+        newest = (
+            f"(SELECT {column} FROM {table} {tail})"  # noqa: S608 - names of our own
+            for column in columns
+        )
+        keys = ", ".join([sql.marks(dialect, 1)] * number)
+        selected = ", ".join(["column1", *newest])
+        return f"SELECT {selected} FROM (VALUES {keys}) AS wanted"  # noqa: S608 - names of our own

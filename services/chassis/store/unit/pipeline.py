@@ -1,9 +1,17 @@
 """What the unit of work needs of a dialect."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from sqlalchemy import Connection
+
+
+class NoPipelines:
+    """Sends each statement by itself, so that the one that fails is known."""
+
+    def pipeline(self, _: Connection) -> AbstractContextManager[object]:
+        """Do nothing around the block."""
+        return nullcontext()
 
 
 class Pipelines(Protocol):

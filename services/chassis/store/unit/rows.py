@@ -8,7 +8,6 @@ and `all` read from the database, and nothing can be changed.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -49,7 +48,7 @@ class Rows:
         self._changing = tuple(
             name for name in self.columns if name not in {*self._primary, *fixed}
         )
-        self._pick = itemgetter(*self.columns)
+        self._pick = sql.row_maker(self.columns)
         self.key_of = sql.picker(self.columns, self._by)
         self.id_of = sql.picker(self.columns, self._primary)
         self._changing_of = sql.picker(self.columns, self._changing)
@@ -122,9 +121,12 @@ class Rows:
 
     def show_added(self, connection: Connection, key: Key, values: Mapping[str, object]) -> None:
         """Show a row, which something else appends, among the rows of a key that were read."""
-        known = self.known(connection, key)
-        if known is not None:
-            current_unit(connection).show(self, key, (*known, self._pick(values)))
+        unit = current_unit(connection)
+        known = unit.known(self, key)
+        if known is None:
+            unit.hide(self, key)
+        else:
+            unit.show(self, key, (*known, self._pick(values)))
 
     def delete(self, connection: Connection, key: Key) -> None:
         """Delete all rows of the key."""
@@ -163,9 +165,12 @@ class Rows:
         )
 
     def write(self, connection: Connection, change: Difference) -> None:
-        """Insert and change rows; those that are to be deleted are gone already."""
-        self.insert(connection, change.inserted)
+        """Change and insert rows; those that are to be deleted are gone already.
+
+        A changed row may make way in a unique index for one that is inserted.
+        """
         self._upsert(connection, change.changed)
+        self.insert(connection, change.inserted)
 
     def remove(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Delete rows by their primary keys."""

@@ -5,9 +5,10 @@ value is repeated; to a sum of powers of two for rows that are written. So each 
 texts, which the drivers keep prepared.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
@@ -57,7 +58,7 @@ def flat(rows: Iterable[Row]) -> tuple[object, ...]:
 
 def named(dialect: str, names: Iterable[str]) -> str:
     """A list of column names, quoted where the database needs it."""
-    return ", ".join(_quoted(dialect, names))
+    return ", ".join(quoted(dialect, names))
 
 
 def marks(dialect: str, number: int) -> str:
@@ -76,7 +77,7 @@ def insert(dialect: str, table: str, columns: tuple[str, ...], number: int) -> s
 @cache
 def upsert(dialect: str, inserted: str, primary: tuple[str, ...], changing: tuple[str, ...]) -> str:
     """The text of an insert that writes the `changing` columns of rows that exist."""
-    changes = ", ".join(f"{each} = excluded.{each}" for each in _quoted(dialect, changing))
+    changes = ", ".join(f"{each} = excluded.{each}" for each in quoted(dialect, changing))
     return f"{inserted} ON CONFLICT ({named(dialect, primary)}) DO UPDATE SET {changes}"
 
 
@@ -86,7 +87,7 @@ def delete(dialect: str, table: str, primary: tuple[str, ...], number: int) -> s
     if len(primary) == 1:
         wanted = f"{named(dialect, primary)} IN {marks(dialect, number)}"
     else:
-        each = " AND ".join(f"{name} = {_MARKS[dialect]}" for name in _quoted(dialect, primary))
+        each = " AND ".join(f"{name} = {_MARKS[dialect]}" for name in quoted(dialect, primary))
         wanted = " OR ".join([f"({each})"] * number)
     return f"DELETE FROM {named(dialect, [table])} WHERE {wanted}"  # noqa: S608 - names of our own
 
@@ -106,6 +107,14 @@ def select(
     return f"{text} WHERE {conditions} {tail}"
 
 
+def row_maker(columns: Sequence[str]) -> Callable[[Mapping[str, object]], Row]:
+    """The function that makes a row of values by column. Raises KeyError for a missing value."""
+    if len(columns) == 1:
+        (column,) = columns
+        return lambda values: (values[column],)
+    return itemgetter(*columns)
+
+
 def picker(columns: Sequence[str], names: Sequence[str]) -> Callable[[Row], Any]:
     """The function that picks columns from a row: a value for one name, else a tuple."""
     places = [columns.index(name) for name in names]
@@ -115,7 +124,8 @@ def picker(columns: Sequence[str], names: Sequence[str]) -> Callable[[Row], Any]
     return lambda row: tuple(row[place] for place in places)
 
 
-def _quoted(dialect: str, names: Iterable[str]) -> list[str]:
+def quoted(dialect: str, names: Iterable[str]) -> list[str]:
+    """Names of tables or columns, quoted where the database needs it."""
     return list(map(_quote(dialect), names))
 
 

@@ -37,6 +37,8 @@ class Unit:
         # Those of them whose rows were deleted, and then put again.
         self._renewed: defaultdict[Any, set[Key]] = defaultdict(set)
         self._pending_tables: set[str] = set()
+        # Keys that were not read, and have rows among those that are appended.
+        self._hidden: set[tuple[Any, Key]] = set()
         # Keys of rows that were added, by the value of another column.
         self._added: defaultdict[tuple[Way, Key], list[Key]] = defaultdict(list)
         # How to undo the running function: the entries before it (None: not read), what it added to
@@ -106,6 +108,10 @@ class Unit:
         self._before.append((of, key, self.get(of, key)))
         self._entries[of][key] = after
 
+    def hide(self, of: Keyed, key: Key) -> None:
+        """Record that a key, which was not read, has pending rows that `append` was given."""
+        self._hidden.add((of, key))
+
     def added_by(self, way: Way, value: Key) -> Iterable[Key]:
         """The keys of rows that were put with this value; they may have changed since."""
         return self._added.get((way, value), ())
@@ -140,12 +146,12 @@ class Unit:
     def before_read(self, tables: Collection[str]) -> None:
         """Prepare for a statement of the function's own that reads `tables`; none: any table."""
         if self._pending_tables and (not tables or not self._pending_tables.isdisjoint(tables)):
-            self._send()
+            self.send()
 
     def before_write(self, table: str) -> None:
         """Prepare for a statement of the function's own that writes `table`; "": any table."""
         if self._pending_tables:
-            self._send()
+            self.send()
         self.is_sent = True
         for of in [each for each in self._entries if not table or each.name == table]:
             self.has_forgotten = True
@@ -173,7 +179,8 @@ class Unit:
         self.begin_function()
         self._forget_pending()
 
-    def _send(self) -> None:
+    def send(self) -> None:
+        """Send what is pending before the end of the transaction."""
         try:
             with self._pipelines.pipeline(self._connection):
                 self.flush()
@@ -185,9 +192,12 @@ class Unit:
         self._stored.clear()
         self._appended.clear()
         self._renewed.clear()
+        self._hidden.clear()
         self._pending_tables.clear()
 
     def _read(self, wanted: Mapping[Keyed, Sequence[Key]]) -> None:
+        if self._hidden and any((of, key) in self._hidden for of in wanted for key in wanted[of]):
+            self.send()
         with self._pipelines.pipeline(self._connection):
             started = [(of, keys, of.start(self._connection, keys)) for of, keys in wanted.items()]
         # Rows fetched inside the block would cost a round trip of their own.

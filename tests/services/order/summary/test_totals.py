@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +13,7 @@ from tradepost.event.v1.event_pb2 import Event
 
 from services.chassis.consumer.inbox import Handler
 from services.chassis.store.micros import to_micros
-from services.chassis.store.sqlite import SqliteDialect
+from services.chassis.store.unit.pipeline import NoPipelines
 from services.chassis.store.unit.unit import unit_of_work
 from services.order.summary.feed_consumers import (
     ORDER_TYPES,
@@ -66,7 +65,7 @@ def deliver(connection: Connection, *events: Event) -> None:
     """Apply events as the two subscriptions do."""
     handlers: dict[str, Handler] = dict.fromkeys(ORDER_TYPES, OrderSummarizer())
     handlers.update(dict.fromkeys(PAYMENT_TYPES, PaymentSummarizer()))
-    with unit_of_work(connection, SqliteDialect(Path("memory"))) as unit:
+    with unit_of_work(connection, NoPipelines()) as unit:
         for event in events:
             handlers[event.type](connection, event)
         unit.flush()
