@@ -2,11 +2,13 @@
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Column, Connection, Index, Integer, MetaData, String, Table, insert, text
 
@@ -14,7 +16,7 @@ from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog, NewEvent
 from services.chassis.store import shared_transaction
-from services.chassis.store.database import Database
+from services.chassis.store.database import Database, StoreUnavailableError
 from services.chassis.store.unit.rows import Rows
 from services.chassis.store.unit.unit import Unit, read_ahead
 from services.chassis.store.writer import BATCH_S
@@ -24,6 +26,7 @@ from tests.support.store.databases import (
     Databases,
     Gate,
     opened_database,
+    writing,
 )
 
 _CLOCK = SystemClock()
@@ -187,6 +190,48 @@ async def test_a_violated_constraint_spoils_no_later_statement(
         assert added == "beside"
         for number in range(6):
             assert await database.write(add_guest, f"after {number}") == f"after {number}"
+
+
+@pytest.mark.parametrize("databases", [POSTGRESQL], indirect=True)
+async def test_a_batch_that_begins_again_waits_for_the_lock_for_a_limited_time(
+    databases: Databases,
+) -> None:
+    """When another instance takes the lock in between and keeps it, the callers are told."""
+
+    def take_seat(connection: Connection) -> None:
+        SEATS.add(connection, {"seat_id": "a", "owner": "ann", "is_live": 1})
+
+    kept, over = threading.Event(), threading.Event()
+
+    def keep_lock(url: str) -> None:
+        with writing(url):
+            kept.set()
+            over.wait()
+
+    async with opened_database(databases) as database:
+        await database.write(_TABLES.create_all)
+        await database.write(take_seat)
+        gate = Gate()
+        first = asyncio.create_task(database.write(gate))
+        await gate.entered()
+        other = asyncio.create_task(asyncio.to_thread(keep_lock, databases.url()))
+        refused = asyncio.create_task(database.write(take_seat))
+        # The other instance waits for the lock, so it is the first to get it.
+        await asyncio.to_thread(until_somebody_waits, databases.url())
+        gate.open()
+        outcomes = await asyncio.gather(first, refused, return_exceptions=True)
+        assert kept.is_set()
+        over.set()
+        await other
+    assert [type(each) for each in outcomes] == [StoreUnavailableError] * 2
+
+
+def until_somebody_waits(url: str) -> None:
+    """Return once a session of this database waits for a lock."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        while not connection.execute(waiting).fetchone()[0]:
+            pass
 
 
 async def test_a_statement_of_its_own_forgets_its_table_only(
