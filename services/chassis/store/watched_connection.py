@@ -32,6 +32,21 @@ logging.getLogger("psycopg").setLevel(logging.CRITICAL)
 _GOOD = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
 
 
+class _Pipeline(psycopg.Pipeline):
+    """A pipeline whose last message to the server is Sync.
+
+    psycopg sends Flush after it, for which the server forgets that the session is idle: it would
+    never end a holder of the writers' lock that freezes within a transaction.
+    """
+
+    def _exit_gen(self) -> Generator[Any, Any, None]:
+        try:
+            self._enqueue_sync()
+            yield from self._communicate_gen()
+        finally:
+            yield from self._fetch_gen(flush=False)
+
+
 class WatchedConnection(psycopg.Connection[Any]):
     """Counts `turns`: odd while a statement waits for the server.
 
@@ -58,17 +73,20 @@ class WatchedConnection(psycopg.Connection[Any]):
 
     @contextmanager
     def sending_together(self) -> Iterator[None]:
-        """Send the statements of the block in one pipeline.
+        """Send the statements of the block in one pipeline; blocks are not nested.
 
         After a failure the connection is stale: psycopg takes statements for prepared that the
         server has skipped behind the failed one.
         """
+        pipeline = self._pipeline = _Pipeline(self)
         try:
-            with self.pipeline():
+            with pipeline:
                 yield
         except BaseException:
             self.is_stale = True
             raise
+        finally:
+            self._pipeline = None
 
     def give_up(self) -> None:
         """Ask the server to end the running statement, until the reader has closed the connection.

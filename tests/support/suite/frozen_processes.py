@@ -16,7 +16,9 @@ from services.chassis.store.sqlite import FileLock
 from tests.support.store.databases import SQLITE
 from tests.support.suite.breakable_suite import CLOCK, POLL_S, WAIT_S, BreakableSuite
 
-_OWNER = "SELECT owner FROM lease WHERE subject = %s FOR UPDATE"
+_OWNER = "SELECT owner FROM lease WHERE subject = %s"
+# A batch that appends events reads the counter before its functions run.
+_LOCK_COUNTER = "LOCK TABLE event_counter IN ACCESS EXCLUSIVE MODE"
 # The client that has begun a batch and is blocked by this connection.
 _BLOCKED_BY_US = (
     "SELECT application_name FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
@@ -88,8 +90,8 @@ async def _between_batches(breakable: BreakableSuite, order_id: str) -> ProcessS
 async def _in_a_batch(breakable: BreakableSuite, order_id: str) -> ProcessSlot:
     """Freeze the owner while it writes the result of its step and holds the writers' lock.
 
-    We lock its lease row until it is frozen; then the server executes the statement, and waits in
-    vain for the next one.
+    We lock what its batch reads first until it is frozen; then the server answers, and waits in
+    vain for what the batch writes.
     """
     url = breakable.database_url("order")
     async with (
@@ -100,6 +102,7 @@ async def _in_a_batch(breakable: BreakableSuite, order_id: str) -> ProcessSlot:
             await holder.rollback()
             await CLOCK.sleep(POLL_S)
         slot = breakable.slot_of(owner)
+        await holder.execute(_LOCK_COUNTER)
         while await _first(observer, _BLOCKED_BY_US, holder.info.backend_pid) != slot.name:
             await CLOCK.sleep(POLL_S / 10)
         await stop(slot)

@@ -17,6 +17,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog, NewEvent
 from services.chassis.store import shared_transaction
 from services.chassis.store.database import Database, StoreUnavailableError
+from services.chassis.store.migrations import CHASSIS_VERSIONS
 from services.chassis.store.unit.rows import Rows
 from services.chassis.store.unit.unit import Unit, read_ahead
 from services.chassis.store.writer import BATCH_S
@@ -29,6 +30,7 @@ from tests.support.store.databases import (
     writing,
 )
 
+WAIT_S = 60.0
 _CLOCK = SystemClock()
 _LOG = EventLog(clock=_CLOCK, ids=IdFactory(clock=_CLOCK, rng=random.Random(1)))
 _TABLES = MetaData()
@@ -226,10 +228,31 @@ async def test_a_batch_that_begins_again_waits_for_the_lock_for_a_limited_time(
     assert [type(each) for each in outcomes] == [StoreUnavailableError] * 2
 
 
+@pytest.mark.parametrize("databases", [POSTGRESQL], indirect=True)
+async def test_a_batch_that_idles_after_its_reads_is_ended(databases: Databases) -> None:
+    """The server ends the session, so that a frozen instance doesn't keep the writers' lock."""
+    url = await databases.migrated(CHASSIS_VERSIONS, "test")
+
+    def idle(connection: Connection) -> None:
+        session = connection.connection.dbapi_connection.info.backend_pid
+        with psycopg.connect(url, autocommit=True) as observer:
+            while observer.execute(
+                f"SELECT 1 FROM pg_stat_activity WHERE pid = {session}"
+            ).fetchone():
+                pass
+
+    impatient = f"{url}&options=-c%20idle_in_transaction_session_timeout%3D200"
+    database = await Database.open(impatient, clock=_CLOCK, owner="test")
+    with pytest.raises(StoreUnavailableError):
+        async with asyncio.timeout(WAIT_S):
+            await database.write(idle, needs=_LOG.needs("ord_1"))
+    await database.close()
+
+
 def until_somebody_waits(url: str) -> None:
     """Return once a session of this database waits for a lock."""
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         while not connection.execute(waiting).fetchone()[0]:
             pass
 
