@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.generators import send
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
@@ -44,6 +45,8 @@ class _Pipeline(psycopg.Pipeline):
             self._enqueue_sync()
             yield from self._communicate_gen()
         finally:
+            # Also what did not fit into the socket at once: the server waits for the rest of it.
+            yield from send(self.pgconn)
             yield from self._fetch_gen(flush=False)
 
 
