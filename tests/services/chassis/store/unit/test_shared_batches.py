@@ -21,6 +21,7 @@ from services.chassis.store.migrations import CHASSIS_VERSIONS
 from services.chassis.store.unit.rows import Rows
 from services.chassis.store.unit.unit import Unit, read_ahead
 from services.chassis.store.writer import BATCH_S
+from tests.support.clock.manual_clock import ManualClock
 from tests.support.store.databases import (
     CONSTRAINT_VIOLATION,
     POSTGRESQL,
@@ -99,7 +100,7 @@ async def test_reading_ahead_ends_at_so_many_keys(
 ) -> None:
     """Functions that name more keys than are read at once still share a batch."""
     monkeypatch.setattr(shared_transaction, "READ_AHEAD_MAX", 3)
-    async with opened_database(databases) as database:
+    async with opened_database(databases, clock=ManualClock()) as database:
         await database.write(_TABLES.create_all)
         gate = Gate()
         first = asyncio.create_task(database.write(gate))
@@ -129,7 +130,7 @@ async def test_a_stream_that_is_read_late_has_the_events_of_its_batch(
         read_ahead(connection, _LOG.needs_of_streams("ord_1"))
         return append(connection, len(_LOG.read_stream(connection, "ord_1")))
 
-    async with opened_database(databases) as database:
+    async with opened_database(databases, clock=ManualClock()) as database:
         await database.write(append, 0)
         outcomes = await together(database, partial(append, version=1), load_and_append)
         assert outcomes == [2, 3]
@@ -142,7 +143,7 @@ async def test_a_row_makes_way_for_another_one(databases: Databases) -> None:
         put_seat(connection, "a", is_live=False)
         put_seat(connection, "b", is_live=True)
 
-    async with opened_database(databases) as database:
+    async with opened_database(databases, clock=ManualClock()) as database:
         await database.write(_TABLES.create_all)
         await database.write(partial(put_seat, seat_id="a", is_live=True))
         await database.write(change_seats)
@@ -160,7 +161,7 @@ async def test_a_second_run_begins_like_the_first(databases: Databases) -> None:
         variable.set("set")
         SEATS.add(connection, {"seat_id": "a", "owner": "bob", "is_live": 0})
 
-    async with opened_database(databases) as database:
+    async with opened_database(databases, clock=ManualClock()) as database:
         await database.write(_TABLES.create_all)
         outcomes = await together(database, remember, remember)
     assert isinstance(outcomes[1], CONSTRAINT_VIOLATION)
@@ -182,7 +183,7 @@ async def test_a_violated_constraint_spoils_no_later_statement(
     def take_seat(connection: Connection) -> None:
         SEATS.add(connection, {"seat_id": "a", "owner": "ann", "is_live": 1})
 
-    async with opened_database(databases) as database:
+    async with opened_database(databases, clock=ManualClock()) as database:
         await database.write(_TABLES.create_all)
         await database.write(take_seat)
         for number in range(fails_at):
@@ -210,7 +211,8 @@ async def test_a_batch_that_begins_again_waits_for_the_lock_for_a_limited_time(
             kept.set()
             over.wait()
 
-    async with opened_database(databases) as database:
+    # A clock that stands still: a batch takes in every waiting write.
+    async with opened_database(databases, clock=ManualClock()) as database:
         await database.write(_TABLES.create_all)
         await database.write(take_seat)
         gate = Gate()
@@ -273,7 +275,7 @@ async def test_a_statement_of_its_own_forgets_its_table_only(
         read(unit, wanted)
 
     read = Unit._read
-    async with opened_database(databases) as database:
+    async with opened_database(databases, clock=ManualClock()) as database:
         await database.write(_TABLES.create_all)
         monkeypatch.setattr(Unit, "_read", counting)
         await together(database, *(partial(add_guest, number=number) for number in range(5)))
