@@ -28,7 +28,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.visitors import iterate
 
-from services.chassis.store.unit.unit import unit_of
+from services.chassis.store.unit.unit import before_statement
 
 
 class Prepared:
@@ -64,26 +64,16 @@ class Prepared:
             # psycopg's executemany opens a pipeline, and needs a round trip to end it.
             self._execute(connection, rows[0])
             return
-        self._announce(connection)
+        before_statement(connection, self._reads, self._writes)
         compiled = self._for(connection)
         _driver(connection).cursor().executemany(compiled.text, list(map(compiled.bound, rows)))
 
     def _execute(self, connection: Connection, values: Mapping[str, object]) -> DBAPICursor:
-        self._announce(connection)
+        before_statement(connection, self._reads, self._writes)
         compiled = self._for(connection)
         cursor = _driver(connection).cursor()
         cursor.execute(compiled.text, compiled.bound(values))
         return cursor
-
-    def _announce(self, connection: Connection) -> None:
-        """Tell the unit of work of a write, which may have to send changes before."""
-        unit = unit_of(connection)
-        if unit is None:
-            return
-        if self._writes is None:
-            unit.before_read(self._reads)
-        else:
-            unit.before_write(self._writes)
 
     def _for(self, connection: Connection) -> "_Compiled":
         name = connection.dialect.name

@@ -20,7 +20,7 @@ from services.chassis.store.dialect import Dialect
 from services.chassis.store.job import Job
 from services.chassis.store.prepared import tables_of
 from services.chassis.store.unit.needs import Need, Needs
-from services.chassis.store.unit.unit import Unit, unit_of
+from services.chassis.store.unit.unit import Unit, before_statement
 
 # Keys that are read ahead at once: some functions name thousands, and a batch must stay short.
 READ_AHEAD_MAX = 2000
@@ -68,16 +68,17 @@ class SharedTransaction:
         return number
 
     def run(self, waiting: deque[Job], taken: list[Job]) -> bool:
-        """Run the first waiting function; False if it failed and the transaction holds no other.
+        """Run the first waiting function; False if it failed alone and needs a rollback.
 
         Raises BeginAgainError, and TransactionLostError if the failure ended the transaction.
         """
         job = waiting.popleft()
         if not self._take(job):
             return True
+        # From here on it is among those that end with the transaction, whatever happens.
+        taken.append(job)
         if self._unit.has_forgotten:
             self._read(job.needs)
-        taken.append(job)
         self._unit.begin_function()
         job.run(self._connection)
         self._check(job)
@@ -172,16 +173,9 @@ def follow_statements(connection: Connection) -> None:
     def _before(
         _: Connection, __: object, text: str, ___: object, context: Any, ____: object
     ) -> None:
-        unit = unit_of(connection)
-        if unit is None:
-            return
         statement = context.invoked_statement
         if statement is None or isinstance(statement, TextClause):
-            reads: frozenset[str] = frozenset()
-            writes = None if text.lstrip()[:6].upper() == "SELECT" else ""
+            is_read = text.lstrip()[:6].upper() == "SELECT"
+            before_statement(connection, frozenset(), None if is_read else "")
         else:
-            reads, writes = tables_of(statement)
-        if writes is None:
-            unit.before_read(reads)
-        else:
-            unit.before_write(writes)
+            before_statement(connection, *tables_of(statement))

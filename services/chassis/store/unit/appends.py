@@ -27,6 +27,4 @@ class Appends:
 
     def write(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Insert the rows."""
-        for part in sql.parts(rows):
-            text = sql.insert(connection.dialect.name, self.name, self._columns, len(part))
-            sql.start(connection, text, sql.flat(part))
+        sql.insert_rows(connection, self.name, self._columns, rows)

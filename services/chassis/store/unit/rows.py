@@ -5,7 +5,6 @@ In a write, `one` and `all` see what this transaction has read and changed so fa
 and `all` read from the database, and nothing can be changed.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
@@ -26,9 +25,9 @@ class Rows:
     """The rows of one table, found by the columns `by`, or by the primary key.
 
     If several rows share a key, they are read and seen together, sorted by primary key. Columns in
-    `fixed` never change after the insert: an update leaves their indexes alone, and a changed value
-    is not written, unless the row was deleted before. If the database numbers the rows, `numbered`
-    is that column, which is not seen, and `unique` takes the place of the primary key.
+    `fixed` never change after the insert, so an update does not write them. If the database numbers
+    the rows, `numbered` is that column, which is not seen, and `unique` takes the place of the
+    primary key.
     """
 
     def __init__(
@@ -102,7 +101,7 @@ class Rows:
         key = self.key_of(row)
         unit = current_unit(connection)
         if unit.known(self, key):
-            # At the end the database refuses the row, as if the other one were not known here.
+            # The database refuses the row at the flush, so the caller gets the driver's error.
             unit.show(self, key, (row,))
             unit.append(self._refused, [row])
         else:
@@ -143,9 +142,7 @@ class Rows:
 
     def entries(self, found: Iterable[Row], keys: Sequence[Key]) -> dict[Key, Entry]:
         """The rows of each of the keys among `found`."""
-        groups: defaultdict[Key, list[Row]] = defaultdict(list)
-        for row in found:
-            groups[self.key_of(row)].append(row)
+        groups = sql.grouped(found, self.key_of)
         return {key: self.sorted(groups[key]) if key in groups else () for key in keys}
 
     def read(self, connection: Connection, keys: Sequence[Key]) -> dict[Key, Entry]:
@@ -182,9 +179,7 @@ class Rows:
 
     def insert(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Insert rows."""
-        for part in sql.parts(rows):
-            text = sql.insert(connection.dialect.name, self.name, self.columns, len(part))
-            sql.start(connection, text, sql.flat(part))
+        sql.insert_rows(connection, self.name, self.columns, rows)
 
     def _upsert(self, connection: Connection, rows: Sequence[Row]) -> None:
         for part in sql.parts(rows):
@@ -208,12 +203,11 @@ class _Refused:
 
 
 class RowsBy:
-    """Another way to the rows of `rows`, which are keyed by primary key: by a fixed column.
+    """Finds the rows of `rows`, which are keyed by primary key, by a fixed column.
 
-    With the condition `where`, rows need not be found that don't meet it when they are read; they
-    must never come to meet it. A row that no longer does may be found. Rows are
-    sorted by primary key, or by the column `order` if they were there before the batch; those that
-    it adds follow.
+    With `where`, only rows that meet this condition are read, and a row that does not meet it must
+    never meet it later. A row that stops meeting it in the batch is still found, so check it. Rows
+    are sorted by primary key, or by the column `order`; then those that the batch adds follow.
     """
 
     def __init__(self, rows: Rows, column: str, *, where: str = "", order: str = "") -> None:
@@ -253,9 +247,7 @@ class RowsBy:
 
     def entries(self, found: Iterable[Row], keys: Sequence[Key]) -> dict[Key, Entry]:
         """The rows of each of the keys among `found`."""
-        groups: defaultdict[Key, list[Row]] = defaultdict(list)
-        for row in found:
-            groups[self.key_of(row)].append(row)
+        groups = sql.grouped(found, self.key_of)
         return {key: self._sorted(groups.get(key, ())) for key in keys}
 
     def _sorted(self, rows: Sequence[Row]) -> Entry:

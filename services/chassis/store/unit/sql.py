@@ -5,6 +5,7 @@ value is repeated; to a sum of powers of two for rows that are written. So each 
 texts, which the drivers keep prepared.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain
@@ -64,6 +65,22 @@ def named(dialect: str, names: Iterable[str]) -> str:
 def marks(dialect: str, number: int) -> str:
     """A list of so many parameters, in brackets."""
     return f"({', '.join([_MARKS[dialect]] * number)})"
+
+
+def insert_rows(
+    connection: Connection, table: str, columns: tuple[str, ...], rows: Sequence[Row]
+) -> None:
+    """Insert rows, with as few statements as there are parts."""
+    for part in parts(rows):
+        start(connection, insert(connection.dialect.name, table, columns, len(part)), flat(part))
+
+
+def grouped(rows: Iterable[Row], key_of: Callable[[Row], Any]) -> dict[Any, list[Row]]:
+    """Rows by the key of each, in their order."""
+    groups: defaultdict[Any, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[key_of(row)].append(row)
+    return groups
 
 
 @cache

@@ -31,11 +31,11 @@ class Unit:
         self._pipelines = pipelines
         # What functions see.
         self._entries: defaultdict[Keyed, dict[Key, Entry]] = defaultdict(dict)
-        # What the database has of those keys that were changed since the last flush.
+        # What the database has of the keys that were changed since the last flush.
         self._stored: defaultdict[Any, dict[Key, Entry]] = defaultdict(dict)
-        self._appended: defaultdict[Insertable, list[Row]] = defaultdict(list)
-        # Those of them whose rows were deleted, and then put again.
+        # Those of these keys whose rows were deleted, and then put again.
         self._renewed: defaultdict[Any, set[Key]] = defaultdict(set)
+        self._appended: defaultdict[Insertable, list[Row]] = defaultdict(list)
         self._pending_tables: set[str] = set()
         # Keys that were not read, and have rows among those that are appended.
         self._hidden: set[tuple[Any, Key]] = set()
@@ -93,7 +93,7 @@ class Unit:
         self._added_by_ways(of, key, after)
 
     def put_unread(self, of: Written, key: Key, after: Entry, stored: Entry) -> None:
-        """Like `set`, for a key that need not be read: `stored` says what the database has."""
+        """Like `set`, for a key that need not be read: `stored` is what the database may have."""
         if key in self._entries[of]:
             self.set(of, key, after)
             return
@@ -109,7 +109,10 @@ class Unit:
         self._entries[of][key] = after
 
     def hide(self, of: Keyed, key: Key) -> None:
-        """Record that a key, which was not read, has pending rows that `append` was given."""
+        """Record that a key, which was not read, has rows among those that are appended.
+
+        They are sent before the key is read.
+        """
         self._hidden.add((of, key))
 
     def added_by(self, way: Way, value: Key) -> Iterable[Key]:
@@ -254,6 +257,20 @@ def current_unit(connection: Connection) -> Unit:
     if unit is None:
         raise RuntimeError("rows are changed in Database.write only")
     return unit
+
+
+def before_statement(connection: Connection, reads: Collection[str], writes: str | None) -> None:
+    """Prepare the running write for a statement of its own; in a read there is nothing to prepare.
+
+    The statement writes the table `writes` ("": any table); if that is None, it only reads `reads`.
+    """
+    unit = unit_of(connection)
+    if unit is None:
+        return
+    if writes is None:
+        unit.before_read(reads)
+    else:
+        unit.before_write(writes)
 
 
 def read_ahead(connection: Connection, needs: Needs) -> None:

@@ -3,14 +3,13 @@
 import asyncio
 import random
 import threading
-from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Column, Connection, Index, Integer, MetaData, String, Table, insert, text
+from sqlalchemy import Connection
 
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
@@ -18,7 +17,6 @@ from services.chassis.log.event_log import EventLog, NewEvent
 from services.chassis.store import shared_transaction
 from services.chassis.store.database import Database, StoreUnavailableError
 from services.chassis.store.migrations import CHASSIS_VERSIONS
-from services.chassis.store.unit.rows import Rows
 from services.chassis.store.unit.unit import Unit, read_ahead
 from services.chassis.store.writer import BATCH_S
 from tests.support.clock.manual_clock import ManualClock
@@ -30,40 +28,11 @@ from tests.support.store.databases import (
     opened_database,
     writing,
 )
+from tests.support.store.seats import GUESTS, SEATS, TABLES, put_seat, together
 
 WAIT_S = 60.0
 _CLOCK = SystemClock()
 _LOG = EventLog(clock=_CLOCK, ids=IdFactory(clock=_CLOCK, rng=random.Random(1)))
-_TABLES = MetaData()
-_IS_LIVE = text("is_live = 1")
-SEAT = Table(
-    "seat",
-    _TABLES,
-    Column("seat_id", String, primary_key=True),
-    Column("owner", String, nullable=False),
-    Column("is_live", Integer, nullable=False),
-    Index("seat_live", "owner", unique=True, sqlite_where=_IS_LIVE, postgresql_where=_IS_LIVE),
-)
-SEATS = Rows(SEAT)
-GUEST = Table("guest", _TABLES, Column("name", String, primary_key=True))
-GUESTS = Rows(GUEST)
-
-
-async def together(database: Database, *writes: Callable[[Connection], Any]) -> list[Any]:
-    """Queue writes while another one runs, so that they share its batch; return their outcomes."""
-    gate = Gate()
-    first = asyncio.create_task(database.write(gate))
-    await gate.entered()
-    tasks = [asyncio.create_task(database.write(write)) for write in writes]
-    await asyncio.sleep(0)
-    gate.open()
-    await first
-    return await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def put_seat(connection: Connection, seat_id: str, *, is_live: bool) -> None:
-    """Put a seat of the only owner."""
-    SEATS.put(connection, {"seat_id": seat_id, "owner": "ann", "is_live": int(is_live)})
 
 
 def append(connection: Connection, version: int) -> int:
@@ -101,7 +70,7 @@ async def test_reading_ahead_ends_at_so_many_keys(
     """Functions that name more keys than are read at once still share a batch."""
     monkeypatch.setattr(shared_transaction, "READ_AHEAD_MAX", 3)
     async with opened_database(databases, clock=ManualClock()) as database:
-        await database.write(_TABLES.create_all)
+        await database.write(TABLES.create_all)
         gate = Gate()
         first = asyncio.create_task(database.write(gate))
         await gate.entered()
@@ -144,7 +113,7 @@ async def test_a_row_makes_way_for_another_one(databases: Databases) -> None:
         put_seat(connection, "b", is_live=True)
 
     async with opened_database(databases, clock=ManualClock()) as database:
-        await database.write(_TABLES.create_all)
+        await database.write(TABLES.create_all)
         await database.write(partial(put_seat, seat_id="a", is_live=True))
         await database.write(change_seats)
         row = await database.read(SEATS.one, "b")
@@ -162,7 +131,7 @@ async def test_a_second_run_begins_like_the_first(databases: Databases) -> None:
         SEATS.add(connection, {"seat_id": "a", "owner": "bob", "is_live": 0})
 
     async with opened_database(databases, clock=ManualClock()) as database:
-        await database.write(_TABLES.create_all)
+        await database.write(TABLES.create_all)
         outcomes = await together(database, remember, remember)
     assert isinstance(outcomes[1], CONSTRAINT_VIOLATION)
     assert len(seen) > len(outcomes)
@@ -184,7 +153,7 @@ async def test_a_violated_constraint_spoils_no_later_statement(
         SEATS.add(connection, {"seat_id": "a", "owner": "ann", "is_live": 1})
 
     async with opened_database(databases, clock=ManualClock()) as database:
-        await database.write(_TABLES.create_all)
+        await database.write(TABLES.create_all)
         await database.write(take_seat)
         for number in range(fails_at):
             await database.write(add_guest, f"before {number}")
@@ -213,7 +182,7 @@ async def test_a_batch_that_begins_again_waits_for_the_lock_for_a_limited_time(
 
     # A clock that stands still: a batch takes in every waiting write.
     async with opened_database(databases, clock=ManualClock()) as database:
-        await database.write(_TABLES.create_all)
+        await database.write(TABLES.create_all)
         await database.write(take_seat)
         gate = Gate()
         first = asyncio.create_task(database.write(gate))
@@ -257,26 +226,3 @@ def until_somebody_waits(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         while not connection.execute(waiting).fetchone()[0]:
             pass
-
-
-async def test_a_statement_of_its_own_forgets_its_table_only(
-    databases: Databases, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What a batch has read of other tables stays known after a function's own INSERT."""
-
-    def add_guest(connection: Connection, number: int) -> None:
-        SEATS.one(connection, "a")
-        connection.execute(insert(GUEST).values(name=f"{number}"))
-
-    reads: list[str] = []
-
-    def counting(unit: Unit, wanted: Any) -> None:
-        reads.extend(of.name for of in wanted)
-        read(unit, wanted)
-
-    read = Unit._read
-    async with opened_database(databases, clock=ManualClock()) as database:
-        await database.write(_TABLES.create_all)
-        monkeypatch.setattr(Unit, "_read", counting)
-        await together(database, *(partial(add_guest, number=number) for number in range(5)))
-    assert reads == ["seat"]
