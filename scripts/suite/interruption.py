@@ -37,12 +37,15 @@ async def _interruptible(
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - this coroutine runs in one
     loop = asyncio.get_running_loop()
-    former = signal.getsignal(signal.SIGINT)
-    loop.add_signal_handler(signal.SIGINT, _on_interrupt, task, on_first, on_further)
+
+    def handle(*_: object) -> None:
+        loop.call_soon_threadsafe(_on_interrupt, task, on_first, on_further)
+
+    # Not the loop's own method, which restores the default handler for a moment at the end.
+    former = signal.signal(signal.SIGINT, handle)
     try:
         return await running
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
         # An interrupted command only prints a line from here on.
         signal.signal(signal.SIGINT, signal.SIG_IGN if task.cancelling() else former)
 

@@ -34,7 +34,7 @@ async def main() -> None:
     log = logs.get_logger("edge")
     certificates = await own_certificates(settings.host, clock=clock, rng=rng)
     stop = asyncio.Event()
-    with program.set_on_signals(stop):
+    with program.on_first_signal(stop.set):
         async with AsyncExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-")))
             settings = _with_cache(settings, folder / "cache")

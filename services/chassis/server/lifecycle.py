@@ -32,7 +32,7 @@ from services.chassis.server.health import HealthServicer, is_serving
 from services.chassis.server.instrumentation import Spans
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.layers.peer_check import PeerCheck
-from services.chassis.server.program import set_on_signals
+from services.chassis.server.program import on_first_signal
 from services.chassis.server.service_definition import Hook, Service
 from services.chassis.server.settings import ServerSettings
 from services.chassis.telemetry import logs
@@ -79,7 +79,7 @@ async def serve(
     logs.configure(level=log_level)
     log = logs.get_logger("server")
     stop = stop or asyncio.Event()
-    with set_on_signals(stop):
+    with on_first_signal(stop.set):
         async with running(
             service,
             settings=settings,

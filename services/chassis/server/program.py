@@ -36,19 +36,27 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
 
 
 @contextmanager
-def set_on_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Set `stop` on SIGTERM and SIGINT until the block ends."""
+def on_first_signal(begin_stop: Callable[[], object]) -> Iterator[None]:
+    """Call `begin_stop` in the loop on the first SIGTERM or SIGINT that comes during the block.
+
+    From then on the process ignores further ones until its end: a stop has its own time limits. The
+    loop's own methods for signals are not used, because they restore the default handler, which
+    ends the process, when a handler is removed or the loop is closed.
+    """
     loop = asyncio.get_running_loop()
-    former = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop.set)
+
+    def handle(*_: object) -> None:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        loop.call_soon_threadsafe(begin_stop)
+
+    former = {number: signal.signal(number, handle) for number in STOP_SIGNALS}
     try:
         yield
     finally:
-        for number in STOP_SIGNALS:
-            loop.remove_signal_handler(number)
-            # Not the default, which would end a program that is still closing its database.
-            signal.signal(number, former[number])
+        for number, handler in former.items():
+            if signal.getsignal(number) is handle:
+                signal.signal(number, handler)
 
 
 def _report(error: Exception) -> int:
@@ -66,23 +74,8 @@ def _report(error: Exception) -> int:
 
 
 async def _stoppable(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Let a signal cancel the start; a server that runs replaces the handlers by its own.
-
-    Further signals change nothing: the stop goes on, and has its own time limits.
-    """
+    """Let a signal cancel the start; a server that runs handles signals itself."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - this coroutine runs in one
-    loop = asyncio.get_running_loop()
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, _cancel_once, task)
-    try:
+    with on_first_signal(task.cancel):
         await main()
-    finally:
-        for number in STOP_SIGNALS:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)
-
-
-def _cancel_once(task: asyncio.Task[Any]) -> None:
-    if not task.cancelling():
-        task.cancel()
