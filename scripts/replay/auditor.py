@@ -176,4 +176,4 @@ class Auditor:
         try:
             yield
         except grpc.aio.AioRpcError as error:
-            self._observations.count_failure(method, error.code())
+            self._observations.count_failure(method, error)

@@ -24,7 +24,8 @@ class Observations:
     """The observations so far; they grow during a replay.
 
     `failed_calls` counts the calls that failed in spite of retries, by method and status; every
-    method of the suite is safe to repeat, so there should be none. `violations` describes what no
+    method of the suite is safe to repeat, so there should be none. `first_details` has what the
+    first of each of them said. `violations` describes what no
     caller should ever see: two orders for one request, a good request refused, a read that returns
     an older version. `reads` counts reads by method, `resumed_watches` the streams that were cut,
     and `repeated_at_edge` the requests by method that nobody answered, because no edge was there.
@@ -32,11 +33,14 @@ class Observations:
 
     outcomes: list[OrderOutcome] = field(default_factory=list)
     failed_calls: Counter[str] = field(default_factory=Counter)
+    first_details: dict[str, str] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     reads: Counter[str] = field(default_factory=Counter)
     resumed_watches: int = 0
     repeated_at_edge: Counter[str] = field(default_factory=Counter)
 
-    def count_failure(self, method: str, code: grpc.StatusCode) -> None:
+    def count_failure(self, method: str, error: grpc.aio.AioRpcError) -> None:
         """Count one failed call of `method`."""
-        self.failed_calls[f"{method} {code.name}"] += 1
+        call = f"{method} {error.code().name}"
+        self.failed_calls[call] += 1
+        self.first_details.setdefault(call, error.details() or "")

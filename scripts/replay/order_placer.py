@@ -171,7 +171,7 @@ class OrderPlacer:
                 if error.code() not in UNKNOWN:
                     raise
                 if timeout_s >= CALL_TIMEOUT_S:
-                    self._observations.count_failure("CreateOrder", error.code())
+                    self._observations.count_failure("CreateOrder", error)
                 timeout_s = min(2 * timeout_s, CALL_TIMEOUT_S)
         raise NeverSettledError(f"no answer to request {planned.request_id}")
 
@@ -228,7 +228,7 @@ class OrderPlacer:
             except grpc.aio.AioRpcError as error:
                 if error.code() not in UNKNOWN:
                     raise
-                self._observations.count_failure(method, error.code())
+                self._observations.count_failure(method, error)
                 await self._clock.sleep(REPEAT_PAUSE_S)
                 continue
             if order.state in SETTLED:

@@ -51,7 +51,7 @@ class OrderWatcher:
         try:
             moving = (await self._orders.ListOrders(request)).orders
         except grpc.aio.AioRpcError as error:
-            self._observations.count_failure("ListOrders", error.code())
+            self._observations.count_failure("ListOrders", error)
             return None
         return self._rng.choice(moving) if moving else None
 
@@ -72,6 +72,6 @@ class OrderWatcher:
             except grpc.aio.AioRpcError as error:
                 ended = version == begun_at or error.code() not in CUT
                 if ended:
-                    self._observations.count_failure("WatchOrder", error.code())
+                    self._observations.count_failure("WatchOrder", error)
                 else:
                     self._observations.resumed_watches += 1

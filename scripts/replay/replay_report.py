@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from scripts.replay.books.equation import Equation
@@ -56,6 +57,7 @@ class ReplayReport:
             "reads": self.observations.reads.total(),
             "repeated_at_edge": dict(sorted(self.observations.repeated_at_edge.items())),
             "failed_calls": dict(sorted(self.observations.failed_calls.items())),
+            "first_details": dict(sorted(self.observations.first_details.items())),
             "books": [
                 {
                     "name": line.name,
@@ -89,7 +91,8 @@ class ReplayReport:
         for method, count in sorted(self.observations.repeated_at_edge.items()):
             console.print(f"repeated at the edge, because nobody answered: {method}: {count:,}")
         for call, count in sorted(self.observations.failed_calls.items()):
-            console.print(f"[red]failed calls: {call}: {count:,}[/red]")
+            first = self.observations.first_details[call]
+            console.print(f"[red]failed calls: {call}: {count:,}; the first: {escape(first)}[/red]")
         for violation in self.observations.violations:
             console.print(f"[red]{violation}[/red]")
         ranks = ", ".join(f"p{rank} {self.latency_ms(rank):,.0f} ms" for rank in PERCENTILES)

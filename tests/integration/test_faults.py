@@ -36,7 +36,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 def assert_nothing_is_wrong(report: ReplayReport, orders: int) -> None:
     """No order was lost, no call failed, no guarantee was violated; the books balance."""
     wrong = [line for line in report.books if not line.ok]
-    assert (wrong, report.observations.violations, report.observations.failed_calls) == ([], [], {})
+    assert (wrong, report.observations.violations, report.observations.first_details) == (
+        [],
+        [],
+        {},
+    )
     assert (len(report.observations.outcomes), report.needs_review) == (orders, 0)
     assert report.observations.reads.total() > 0
 

@@ -69,7 +69,11 @@ async def test_killed_instances_and_a_restarted_consul_lose_nothing(
         Fault.CONSUL: CONSUL_ROUNDS,
         Fault.EDGE: EDGE_ROUNDS,
     }
-    assert (wrong, report.observations.violations, report.observations.failed_calls) == ([], [], {})
+    assert (wrong, report.observations.violations, report.observations.first_details) == (
+        [],
+        [],
+        {},
+    )
     assert (len(report.observations.outcomes), report.needs_review) == (ORDERS, 0)
 
 
@@ -86,7 +90,11 @@ async def test_choreographed_orders_balance(secure: BreakableSuite) -> None:
     )
 
     wrong = [line for line in report.books if not line.ok]
-    assert (wrong, report.observations.violations, report.observations.failed_calls) == ([], [], {})
+    assert (wrong, report.observations.violations, report.observations.first_details) == (
+        [],
+        [],
+        {},
+    )
     assert (len(report.observations.outcomes), report.needs_review) == (ORDERS, 0)
     assert report.faults[Fault.REWIND] > REWIND_ROUNDS
 

@@ -52,7 +52,7 @@ class ConsumerRewinder:
             try:
                 done = await self._subscriptions[service].RewindSubscription(request)
             except grpc.aio.AioRpcError as error:
-                self._observations.count_failure("RewindSubscription", error.code())
+                self._observations.count_failure("RewindSubscription", error)
                 continue
             key = (service, subscription.consumer)
             position = done.rewound_from.position
@@ -83,7 +83,7 @@ class ConsumerRewinder:
                 listed = await stub.ListSubscriptions(ListSubscriptionsRequest())
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
-                    self._observations.count_failure("ListSubscriptions", error.code())
+                    self._observations.count_failure("ListSubscriptions", error)
                 continue
             for subscription in listed.subscriptions:
                 yield service, subscription

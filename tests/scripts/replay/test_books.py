@@ -37,8 +37,13 @@ def test_nothing_balances() -> None:
 def test_a_failed_call_of_a_safe_method_unbalances_the_books() -> None:
     """A failed call of a safe method unbalances the books: a retry should have succeeded."""
     observations = Observations()
-    observations.count_failure("GetOrder", grpc.StatusCode.UNAVAILABLE)
+    for detail in ("no instances", "gone"):
+        metadata = grpc.aio.Metadata()
+        error = grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, metadata, metadata, detail)
+        observations.count_failure("GetOrder", error)
     assert wrong(observations) == ["failed calls of safe methods"]
+    assert observations.failed_calls == {"GetOrder UNAVAILABLE": 2}
+    assert observations.first_details == {"GetOrder UNAVAILABLE": "no instances"}
 
 
 def test_a_violated_guarantee_unbalances_the_books() -> None:
