@@ -17,6 +17,7 @@ from discovery.registry.instance import Instance
 from discovery.registry.memory import MemoryRegistry
 from discovery.registry.protocols import Registrar, RegistryError, Watcher
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
+from tests.support.limits import WAIT_S
 
 _NUMBERS = count()
 # Nothing listens at the addresses of these instances, so Consul must not check them.
@@ -91,7 +92,7 @@ async def _until(
     lists: AsyncIterator[tuple[Instance, ...]],
     wanted: Callable[[tuple[Instance, ...]], bool],
 ) -> tuple[Instance, ...]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WAIT_S):
         async for instances in lists:
             if wanted(instances):
                 return instances

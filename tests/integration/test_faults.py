@@ -23,7 +23,8 @@ from scripts.replay.faults.fault_plan import (
 )
 from scripts.replay.replay_report import ReplayReport
 from scripts.suite.edge import running_edge
-from tests.support.suite.breakable_suite import INSTANCES, SERVICES, WAIT_S, BreakableSuite
+from tests.support.limits import WAIT_S
+from tests.support.suite.breakable_suite import INSTANCES, SERVICES, BreakableSuite
 
 ORCHESTRATED = Coordination.COORDINATION_ORCHESTRATED
 CHOREOGRAPHED = Coordination.COORDINATION_CHOREOGRAPHED

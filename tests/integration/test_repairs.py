@@ -14,8 +14,9 @@ from tradepost.event.v1.event_pb2 import DeadLetter
 from tradepost.order.v1.order_pb2 import Coordination, Order, OrderState
 from tradepost.order.v1.order_service_pb2 import CreateOrderRequest, GetOrderRequest
 
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import tamper
-from tests.support.suite.breakable_suite import CLOCK, POLL_S, WAIT_S, BreakableSuite, settled
+from tests.support.suite.breakable_suite import CLOCK, POLL_S, BreakableSuite, settled
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -34,13 +34,13 @@ from tests.support.attempts.secure_verdicts import (
 )
 from tests.support.attempts.tokens import Unproven, unproven_tokens
 from tests.support.identity.whole_suite import ACCESS_REASONS, ALLOWED, ROLES, expected_verdict
+from tests.support.limits import WAIT_S
 from tests.support.suite.programs import run
 from tests.support.suite.replay_program import interrupt, read_until, replay
 from tests.support.suite.secure_edge import SecureEdge, secure_edge
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT_S = 60.0
 # What each token begins with: {"alg": in base64url.
 TOKEN = "eyJhbGci"
 # So many that none reaches the limit of one caller.

@@ -19,8 +19,9 @@ from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
 from discovery.error_info import error_info
 from scripts.suite.slot import ProcessSlot
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import KINDS
-from tests.support.suite.breakable_suite import CLOCK, POLL_S, WAIT_S, BreakableSuite, settled
+from tests.support.suite.breakable_suite import CLOCK, POLL_S, BreakableSuite, settled
 from tests.support.suite.frozen_processes import freeze_owner, frozen, resume
 from tests.support.suite.full_disk import no_room
 

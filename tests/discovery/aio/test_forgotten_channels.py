@@ -10,6 +10,7 @@ import pytest
 
 import discovery
 from tests.support.discovery.probe_service import SERVING, Start, path, ready
+from tests.support.limits import WAIT_S
 
 _WORK = re.compile(r"coro=<(Subchannel|Resolver|Balancer|UnaryCall)\.")
 
@@ -24,7 +25,7 @@ async def _until_no_work() -> None:
 
     On a busy machine a collection takes seconds, because the process of the tests has many objects.
     """
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WAIT_S):
         while _work():
             gc.collect()
             await asyncio.sleep(0)

@@ -12,6 +12,7 @@ import pytest
 from discovery.registry.instance import Instance
 from scripts.suite.cluster import Cluster
 from scripts.tools.paths import ROOT
+from tests.support.limits import WAIT_S
 from tests.support.suite.programs import ProgramResult, grpcurl, run
 from tests.support.suite.tools import grpcurl_path
 
@@ -102,7 +103,7 @@ async def test_a_feed_is_tailed_by_hand(order_instances: tuple[Instance, ...]) -
     assert process.stdout is not None
     output = b""
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WAIT_S):
             while b"OrderConfirmed" not in output or b"heartbeat" not in output:
                 output += await process.stdout.readline()
     finally:

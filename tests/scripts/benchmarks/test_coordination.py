@@ -20,9 +20,8 @@ from scripts.benchmarks.shared.contender import Turn
 from scripts.benchmarks.shared.machine import ProcessorTime
 from tests.support.chassis.echo_service import echo_server
 from tests.support.chassis.event_source import event_source
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import Databases, sqlite_databases
-
-WAIT_S = 60.0
 
 
 def counted(orders_per_s: float, *, messages: int, committed: int, lag_ms: float) -> CountedTurn:

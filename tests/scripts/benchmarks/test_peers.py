@@ -8,6 +8,7 @@ import pytest
 
 from scripts.benchmarks.peers import engines
 from scripts.benchmarks.shared.contender import OrderFailedError
+from tests.support.limits import WAIT_S
 
 # A saga ends only when a second one runs, so both were under way at once.
 PEER = """
@@ -30,7 +31,7 @@ def command(program: str) -> Sequence[str]:
 async def test_a_peer_has_all_its_sagas_under_way_at_once() -> None:
     """A peer runs all its sagas at once, and answers each of them."""
     async with engines._running([command(PEER)]) as (worker,):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WAIT_S):
             await asyncio.gather(worker.place("one"), worker.place("two"))
 
         assert not worker.waiting

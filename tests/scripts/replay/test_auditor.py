@@ -30,8 +30,8 @@ from scripts.replay.observations import Observations
 from scripts.replay.order_watcher import OrderWatcher
 from scripts.suite.stubs import Stubs
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 
-WAIT_S = 60.0
 ORDER_ID = "ord_1"
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 from scripts.replay.order_gate import OrderGate
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 
 
 async def test_no_order_begins_before_its_portion_is_opened() -> None:
@@ -49,5 +50,5 @@ async def test_a_replay_without_orders_does_not_wait() -> None:
     """A replay without orders doesn't wait before its faults."""
     gate = OrderGate(orders=0, portions=2)
     await gate.open_portion()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WAIT_S):
         await gate.wait_share(0.6)

@@ -21,10 +21,10 @@ from scripts.replay.rest_orders import AWAY_MAX_S, RestOrders
 from scripts.suite.consul import free_ports
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.edge.public_suite import PublicSuite, public_suite
+from tests.support.limits import WAIT_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT_S = 60.0
 ORDER = CreateOrderRequest(
     request_id=str(UUID(int=9, version=4)),
     customer_id="ann",

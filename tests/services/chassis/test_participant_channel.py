@@ -21,6 +21,7 @@ from tests.support.certificates.authority import Authority
 from tests.support.certificates.memory_source import MemoryCertificates
 from tests.support.chassis import echo_service
 from tests.support.chassis.secure_echo import secure_echo, unary
+from tests.support.limits import WAIT_S
 
 INVENTORY = "tradepost.inventory.v1.InventoryService"
 PAYMENT = "tradepost.payment.v1.PaymentService"
@@ -78,7 +79,7 @@ async def test_a_secure_process_calls_with_its_certificate(target: str) -> None:
     """The channel shows it, and asks for the contract's service also where a target has none."""
     authority = Authority()
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(WAIT_S),
         secure_echo(MemoryCertificates(authority.issue("echo"))) as server,
         participant_channel(
             target.format(address=f"localhost:{server.port}"),

@@ -9,7 +9,8 @@ import pytest
 
 from scripts.suite.consul import free_ports
 from tests.support.edge.answering_server import answering_server
-from tests.support.edge.running_edge import WAIT_S, RunningEdge, instance_at, running_edge
+from tests.support.edge.running_edge import RunningEdge, instance_at, running_edge
+from tests.support.limits import WAIT_S
 
 CALLS = 64
 

@@ -16,7 +16,8 @@ from scripts.suite.issuer import AUDIENCE, ISSUER
 from services.chassis.server.program import WRONG_SETTINGS
 from tests.support.discovery.consul_agent import consul_agent
 from tests.support.edge.answering_server import AnsweringServer, answering_server
-from tests.support.edge.running_edge import CLOCK, WAIT_S, instance_at, program_environment
+from tests.support.edge.running_edge import CLOCK, instance_at, program_environment
+from tests.support.limits import WAIT_S
 from tests.support.suite.programs import ProgramResult, run
 from tests.support.suite.service_process import service_process
 

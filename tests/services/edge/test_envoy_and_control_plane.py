@@ -18,7 +18,6 @@ from services.edge.edge import control_plane
 from services.edge.resources.packing import packed
 from tests.support.edge.answering_server import AnsweringServer, answering_server
 from tests.support.edge.running_edge import (
-    WAIT_S,
     RunningEdge,
     edge_of,
     envoy_at,
@@ -26,6 +25,7 @@ from tests.support.edge.running_edge import (
     running_edge,
     settings_at_free_ports,
 )
+from tests.support.limits import WAIT_S
 
 
 @pytest_asyncio.fixture

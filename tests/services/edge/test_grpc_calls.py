@@ -12,7 +12,8 @@ from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
 import discovery
-from tests.support.edge.running_edge import WAIT_S, RunningEdge, instance_at, running_edge
+from tests.support.edge.running_edge import RunningEdge, instance_at, running_edge
+from tests.support.limits import WAIT_S
 from tests.support.suite.suite_in_process import Suite, running_suite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

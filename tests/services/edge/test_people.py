@@ -18,12 +18,12 @@ from discovery.clock import SystemClock
 from scripts.suite.issuer import Issuer
 from tests.support.edge.people import People
 from tests.support.edge.running_edge import (
-    WAIT_S,
     RunningEdge,
     instance_at,
     running_edge,
     settings_at_free_ports,
 )
+from tests.support.limits import WAIT_S
 from tests.support.suite.suite_in_process import Suite, running_suite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

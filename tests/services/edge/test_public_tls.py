@@ -17,12 +17,12 @@ from tests.support.certificates.memory_source import MemoryCertificates
 from tests.support.discovery.consul_agent import consul_agent
 from tests.support.edge.answering_server import AnsweringServer, answering_server
 from tests.support.edge.running_edge import (
-    WAIT_S,
     RunningEdge,
     instance_at,
     program_environment,
     running_edge,
 )
+from tests.support.limits import WAIT_S
 from tests.support.suite.programs import ProgramResult, run
 from tests.support.suite.service_process import ServiceProcess, service_process
 

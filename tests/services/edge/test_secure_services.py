@@ -28,12 +28,12 @@ from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
 from tests.support.edge.people import People
 from tests.support.edge.protocols import sent
 from tests.support.edge.running_edge import (
-    WAIT_S,
     RunningEdge,
     running_edge,
     settings_at_free_ports,
 )
 from tests.support.edge.secure_order import SecureOrder, secure_order
+from tests.support.limits import WAIT_S
 
 AUTHORITY = Authority()
 CLOCK = SystemClock()

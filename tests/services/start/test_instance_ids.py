@@ -14,6 +14,7 @@ from discovery.registry.consul.registry import ConsulRegistry
 from discovery.registry.instance import Instance
 from tests.support.chassis.echo_service import echo_server
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
+from tests.support.limits import WAIT_S
 from tests.support.suite.service_process import ServiceProcess, service_process
 
 WRONG_SETTINGS = 78
@@ -60,7 +61,7 @@ def inventory_at(server: Instance) -> Instance:
 
 async def registered_port(registry: ConsulRegistry, port: int) -> None:
     """Return once the service is registered with this port."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WAIT_S):
         async for instances in registry.watch("inventory"):
             if [instance.port for instance in instances] == [port]:
                 return

@@ -25,6 +25,7 @@ from tests.support.chassis.secure_echo import SERVICE, secure_echo
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
 from tests.support.discovery.intentions import IntentionWriter
 from tests.support.discovery.starting_agent import NO_AUTHORITY, starting_agent
+from tests.support.limits import WAIT_S
 from tests.support.suite.service_process import service_process
 
 Code = grpc.StatusCode
@@ -110,7 +111,7 @@ async def test_consul_checks_a_secure_instance_without_a_certificate(agent: Cons
     certificates = MemoryCertificates(Authority().issue(SERVICE))
     address = AgentAddress.parse(agent.address, token=None, ca_file=None)
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(WAIT_S),
         secure_echo(certificates, registrar=registry) as server,
         agent_client(address) as client,
     ):

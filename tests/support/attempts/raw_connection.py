@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
 from typing import Any, cast
 
-WAIT_S = 60.0
+from tests.support.limits import WAIT_S
+
 # The first byte of a frame of gRPC-Web with trailers; the length is in the next four.
 _TRAILERS = b"\x80"
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from tests.support.attempts.raw_connection import WAIT_S
+from tests.support.limits import WAIT_S
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEADERS, _DATA, _RST_STREAM, _SETTINGS, _GOAWAY = 0x1, 0x0, 0x3, 0x4, 0x7

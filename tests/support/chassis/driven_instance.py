@@ -11,11 +11,11 @@ from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
 from services.chassis.work.lease import Claim, LeaseRow, Leases
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 
 KIND = "checkout"
 LEASE_S = 10.0
 POLL_S = 0.5
-WAIT_S = 60.0
 
 
 class Instance:

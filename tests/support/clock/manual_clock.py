@@ -5,11 +5,11 @@ import heapq
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+from tests.support.limits import WAIT_S
+
 # Turns of the event loop that woken tasks get before time advances. They are enough for a task to
 # pass queues and locks up to its next wait; a task that does real I/O needs a real wait.
 _TURNS = 50
-# A test whose condition never comes fails instead of waiting for ever.
-_WAIT_S = 60.0
 
 
 class ManualClock:
@@ -69,5 +69,5 @@ class ManualClock:
 
     async def wait_for_sleepers(self, number: int = 1) -> None:
         """Return once at least `number` tasks sleep (for tasks that do real I/O first)."""
-        async with asyncio.timeout(_WAIT_S), self._changed:
+        async with asyncio.timeout(WAIT_S), self._changed:
             await self._changed.wait_for(lambda: self.sleeping >= number)

@@ -21,12 +21,11 @@ import discovery
 from discovery.aio.subchannel import Subchannel
 from discovery.balancing.health import Health
 from discovery.registry.instance import Instance
+from tests.support.limits import WAIT_S
 
 SERVICE = "discovery.probe.v1.Probe"
-# A test whose call never comes fails instead of waiting for ever.
-_WAIT_S = 60.0
 # The timeout of a call whose cancellation is waited for: it never ends by its deadline meanwhile.
-LONG_S = 10 * _WAIT_S
+LONG_S = 10 * WAIT_S
 
 # Safe to send twice: Get, Put, Watch. Not: Post, and the client streams.
 _METHODS: dict[str, tuple[bool, bool, "MethodOptions.IdempotencyLevel.ValueType"]] = {
@@ -122,7 +121,7 @@ class Probe:
 
     async def wait_for_calls(self, number: int) -> None:
         """Return once the server has seen this many calls."""
-        async with asyncio.timeout(_WAIT_S), self.changed:
+        async with asyncio.timeout(WAIT_S), self.changed:
             await self.changed.wait_for(lambda: len(self.seen) >= number)
 
     async def was_cancelled(self) -> None:
@@ -130,7 +129,7 @@ class Probe:
 
         A deadline cancels a call, too, so the deadlines of these tests are longer than the wait.
         """
-        async with asyncio.timeout(_WAIT_S):
+        async with asyncio.timeout(WAIT_S):
             await self.cancellations.acquire()
 
     async def stop(self, grace_s: float | None = None) -> None:

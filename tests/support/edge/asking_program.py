@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from scripts.tools.paths import tool_environment
-from tests.support.edge.running_edge import WAIT_S
+from tests.support.limits import WAIT_S
 
 
 class AskingProgram:

@@ -32,11 +32,11 @@ from services.notification.sending.file_sender import FileSender
 from services.notification.service import build as build_notification
 from tests.support.edge.running_edge import (
     CLOCK,
-    WAIT_S,
     RunningEdge,
     instance_at,
     running_edge,
 )
+from tests.support.limits import WAIT_S
 from tests.support.suite.suite_in_process import Suite, running_suite
 
 _NAMESPACE = uuid.UUID(int=1)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-WAIT_S = 60.0
+from tests.support.limits import WAIT_S
 
 
 async def raw_http(port: int, text: str) -> bytes:

@@ -24,7 +24,6 @@ from services.edge.envoy import EnvoyProcess, kept_running
 from services.edge.resources.filters.token_check import AcceptedTokens
 from services.edge.settings import EdgeSettings
 
-WAIT_S = 60.0
 CLOCK = SystemClock()
 _WITHOUT_TLS = CertificateSources()
 _NO_LIMITS = dict.fromkeys(

@@ -33,10 +33,10 @@ from services.notification.parts import Dependencies
 from services.notification.sending.smtp_sender import SmtpSender
 from services.notification.service import build
 from tests.support.chassis.event_source import Source, event_source
+from tests.support.limits import WAIT_S
 from tests.support.notification.mail_server import MailServer, mail_server
 from tests.support.store.databases import Databases
 
-WAIT_S = 60.0
 SEND_TIMEOUT_S = 60.0
 
 

@@ -14,10 +14,9 @@ from services.chassis.store.database import Database
 from services.order.parts import FeedChannels
 from services.order.store.tables import MIGRATIONS
 from tests.support.chassis.event_source import Source, event_source
+from tests.support.limits import WAIT_S
 from tests.support.order.order_service import OrderService, feed_of
 from tests.support.store.databases import Databases, opened_database
-
-WAIT_S = 60.0
 
 
 @dataclass

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from scripts.tools.paths import ROOT
-
-WAIT_S = 60.0
+from tests.support.limits import WAIT_S
 
 
 @asynccontextmanager

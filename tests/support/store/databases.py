@@ -17,6 +17,7 @@ from services.chassis.store.database import LOCK_WAIT_S, Database
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 from services.chassis.store.unit.unit import unit_of_work
 from services.chassis.store.urls import dialect_of
+from tests.support.limits import WAIT_S
 from tests.support.store.postgres_pool import PostgresPool
 
 SQLITE, POSTGRESQL = KINDS = ("sqlite", "postgresql")
@@ -32,7 +33,6 @@ NEWEST_CHASSIS = f"chassis_{max(file.name for file in CHASSIS_VERSIONS.glob('0*.
 
 # Tests kill processes but never cut the power, so a file in memory is as durable as one on disk.
 _MEMORY = Path("/dev/shm")
-_WAIT_S = 60.0
 
 _MIGRATED_FILES: dict[Path, bytes] = {}
 
@@ -201,11 +201,11 @@ class Gate:
 
     def __call__(self, _: Connection) -> None:
         self._entered.set()
-        assert self._opened.wait(_WAIT_S), "nobody opened the gate"
+        assert self._opened.wait(WAIT_S), "nobody opened the gate"
 
     async def entered(self) -> None:
         """Wait until a thread of the database runs the function."""
-        assert await asyncio.to_thread(self._entered.wait, _WAIT_S)
+        assert await asyncio.to_thread(self._entered.wait, WAIT_S)
 
     def open(self) -> None:
         """Let the function return."""

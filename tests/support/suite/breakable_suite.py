@@ -34,12 +34,12 @@ from scripts.suite.idle import wait_until_idle
 from scripts.suite.items import create_items
 from scripts.suite.slot import ProcessSlot
 from scripts.suite.stubs import Stubs
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import SQLITE
 
 INSTANCES = 2
 SERVICES = len(SERVICE_NAMES)
 CLOCK = SystemClock()
-WAIT_S = 90.0
 POLL_S = 0.1
 SETTINGS = {
     "TRADEPOST_SAGA_LEASE_S": "4",

@@ -13,8 +13,9 @@ from tradepost.order.admin.v1.saga_admin_service_pb2 import GetSagaRequest
 
 from scripts.suite.slot import ProcessSlot
 from services.chassis.store.sqlite import FileLock
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import SQLITE
-from tests.support.suite.breakable_suite import CLOCK, POLL_S, WAIT_S, BreakableSuite
+from tests.support.suite.breakable_suite import CLOCK, POLL_S, BreakableSuite
 
 _OWNER = "SELECT owner FROM lease WHERE subject = %s"
 # A batch that appends events reads the counter before its functions run.

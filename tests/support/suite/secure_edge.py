@@ -21,8 +21,7 @@ from scripts.suite.items import create_items
 from scripts.suite.secure.credentials import Credentials, Tls
 from scripts.suite.secure.instructions import CUSTOMER_ID
 from scripts.suite.stubs import open_stubs
-
-_WAIT_S = 60.0
+from tests.support.limits import WAIT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class SecureEdge:
         return self.suite.caller_metadata(CUSTOMER_ID, "CUSTOMER")
 
     async def place(
-        self, channel: grpc.aio.Channel, *, number: int, timeout_s: float = _WAIT_S
+        self, channel: grpc.aio.Channel, *, number: int, timeout_s: float = WAIT_S
     ) -> Order:
         """Place the customer's order of this number.
 

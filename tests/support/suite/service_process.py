@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.tools.paths import ROOT
+from tests.support.limits import WAIT_S
 
-WAIT_S = 120.0
 # A process stands still while nobody takes its log: so much is taken before a test asks for it.
 _LOG_BYTES = 64 * 1024 * 1024
 

@@ -19,6 +19,7 @@ from discovery.registry.protocols import RegistryError
 from discovery.registry.resolver import Resolver
 from scripts.suite.consul import free_ports
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
+from tests.support.limits import WAIT_S
 
 HOSTS = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
 FIRST = Instance("slot-1", "order", "127.0.0.1", 50051)
@@ -108,7 +109,7 @@ async def seen(published: "asyncio.Queue[Resolution]", *ids: str) -> list[Resolu
 
 async def replicated(registry: ConsulRegistry) -> None:
     """Return once the server itself has the instance, not only its leader."""
-    async with aclosing(registry.watch("order")) as lists, asyncio.timeout(60):
+    async with aclosing(registry.watch("order")) as lists, asyncio.timeout(WAIT_S):
         async for instances in lists:
             if instances:
                 return

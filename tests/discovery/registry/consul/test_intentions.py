@@ -15,6 +15,7 @@ from discovery.registry.protocols import RegistryError
 from scripts.suite.consul import LEADS
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
 from tests.support.discovery.intentions import IntentionWriter
+from tests.support.limits import WAIT_S
 
 SERVICES = ("order", "payment", "inventory")
 
@@ -33,7 +34,7 @@ async def kept(agent: ConsulAgent, service: str) -> AsyncIterator[ConsulIntentio
     await intentions.load()
     task = asyncio.create_task(intentions.run())
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WAIT_S):
             yield intentions
     finally:
         task.cancel()

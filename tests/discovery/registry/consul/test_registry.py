@@ -20,6 +20,7 @@ from discovery.registry.instance import Instance, Resolution
 from discovery.registry.registration import Registration
 from discovery.registry.resolver import Resolver
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
+from tests.support.limits import WAIT_S
 
 _NUMBERS = count()
 _UNCHECKED = CheckSettings(interval_s=3600)
@@ -70,7 +71,7 @@ async def _task(running: asyncio.Task[None]) -> AsyncIterator[None]:
 
 
 async def _wait_until(lists: AsyncIterator[tuple[Instance, ...]], ids: list[str]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WAIT_S):
         async for instances in lists:
             if [instance.instance_id for instance in instances if instance.usable] == ids:
                 return
@@ -231,7 +232,7 @@ def _resolver(
 async def _wait_published(
     published: "asyncio.Queue[Resolution]", instances: tuple[Instance, ...], *, failing: bool
 ) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WAIT_S):
         while True:
             resolution = await published.get()
             if (resolution.instances, resolution.error is not None) == (instances, failing):

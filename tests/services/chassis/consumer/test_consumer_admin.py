@@ -21,10 +21,10 @@ from tests.support.chassis.echo_service import echo_server
 from tests.support.chassis.event_consumer import NAME, Consumer, Notebook, consumer
 from tests.support.chassis.event_source import Source, event_source
 from tests.support.chassis.rich_status import refusal
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import Databases
 
 Code = grpc.StatusCode
-WAIT_S = 60.0
 REQUEST_ID = "6f1b3c52-52f1-4a0e-9d0f-6b8f0f6f2a11"
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tests.support.chassis.event_consumer import Consumer, Notebook, consumer
 from tests.support.chassis.event_source import Source, event_source
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import sqlite_databases
 
-WAIT_S = 120.0
 AGGREGATES = ("ord_a", "ord_b", "ord_c")
 
 

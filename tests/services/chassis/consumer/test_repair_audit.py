@@ -16,9 +16,9 @@ from services.chassis.request.errors import InvalidRequestError
 from services.chassis.request.pages import encode_token
 from tests.support.chassis.event_consumer import NAME, Consumer, Notebook, consumer
 from tests.support.chassis.event_source import event_source, text_of
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import Databases
 
-WAIT_S = 60.0
 OLGA = Caller(subject="olga", roles=frozenset({"OPERATOR"}))
 
 T = TypeVar("T")

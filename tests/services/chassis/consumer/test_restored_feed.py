@@ -14,10 +14,10 @@ from tests.support.chassis.event_consumer import Consumer, Notebook, consumer, w
 from tests.support.chassis.event_source import Source, event_source
 from tests.support.chassis.rich_status import refusal
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import Databases
 from tests.support.suite.programs import run
 
-WAIT_S = 60.0
 BEFORE = ("Placed", "Reserved", "Authorized", "Confirmed")
 
 

@@ -16,9 +16,9 @@ from services.chassis.work.lease import Claim
 from tests.support.chassis.event_consumer import NAME, Notebook, consumer, while_time_passes
 from tests.support.chassis.event_source import Source, event_source, type_named
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import Databases
 
-WAIT_S = 60.0
 SUBJECT = f"{LEASE_KIND}/{NAME}"
 
 

@@ -12,9 +12,8 @@ from discovery.registry.memory import MemoryRegistry
 from tests.support.chassis.event_consumer import consumer, while_time_passes
 from tests.support.chassis.event_source import NAME, event_source
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import Databases
-
-WAIT_S = 60.0
 
 
 @pytest.fixture

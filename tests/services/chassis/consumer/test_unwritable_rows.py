@@ -8,9 +8,9 @@ from tradepost.event.v1.event_pb2 import Event
 from services.chassis.store.unit.rows import Rows
 from tests.support.chassis.event_consumer import consumer
 from tests.support.chassis.event_source import event_source, text_of
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import Databases
 
-WAIT_S = 60.0
 COUNT = Table(
     "count",
     MetaData(),

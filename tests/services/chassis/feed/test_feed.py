@@ -24,10 +24,10 @@ from tests.support.chassis.event_source import (
 )
 from tests.support.chassis.rich_status import Refusal, refusal
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import Databases
 
 Code = grpc.StatusCode
-WAIT_S = 60.0
 
 
 @pytest.fixture

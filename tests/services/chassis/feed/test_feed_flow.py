@@ -23,9 +23,9 @@ from tests.support.chassis.event_source import (
 )
 from tests.support.chassis.rich_status import refusal
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import Databases, Gate, opened_database
 
-WAIT_S = 60.0
 SUBSCRIBERS = 8
 
 

@@ -12,9 +12,9 @@ from tests.support.chassis.event_source import (
     text_of,
     type_named,
 )
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import Databases
 
-WAIT_S = 60.0
 TOPIC = "choreography"
 
 

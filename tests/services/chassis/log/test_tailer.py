@@ -15,10 +15,10 @@ from services.chassis.log.poll_pace import IDLE_POLLS
 from services.chassis.log.tailer import Change, Tailer
 from services.chassis.store.database import Database
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import Databases, Gate, opened_database
 
 PLACED = NewEvent(type="tradepost.order.v1.OrderPlaced", payload=b"")
-WAIT_S = 60.0
 NEVER_S = 3600.0
 
 

@@ -12,8 +12,8 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from services.chassis.server import assembly
 from tests.support.chassis.echo_service import echo_server
+from tests.support.limits import WAIT_S
 
-WAIT_S = 60.0
 # A server closes the connection at the third early ping; the client learns of it a bit later.
 PINGS = 12
 IMPATIENT = (

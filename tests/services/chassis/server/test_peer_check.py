@@ -19,11 +19,11 @@ from tests.support.chassis.rich_status import read
 from tests.support.chassis.secure_echo import SERVICE, channel_to, secure_echo, unary, unary_stream
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
 from tests.support.discovery.intentions import IntentionWriter
+from tests.support.limits import WAIT_S
 
 AUTHORITY = Authority()
 HI = StringValue(value="hi")
 PERMISSION_DENIED = grpc.StatusCode.PERMISSION_DENIED
-WAIT_S = 60
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,7 @@ from tests.support.certificates.authority import Authority
 from tests.support.certificates.memory_source import MemoryCertificates
 from tests.support.chassis.echo_service import echo_service
 from tests.support.clock.manual_clock import ManualClock
-
-WAIT_S = 60.0
+from tests.support.limits import WAIT_S
 
 
 async def caller_of_background_work(security: Security) -> str:

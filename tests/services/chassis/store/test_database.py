@@ -13,10 +13,10 @@ from services.chassis.store.database import Database
 from services.chassis.store.urls import dialect_of
 from services.chassis.store.writer import REST_MAX_S
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import Databases, Gate, opened_database
 from tests.support.store.note_table import add_note, add_note_then_fail, create_notes, notes
 
-WAIT_S = 60.0
 # If the machine pauses, the second write may arrive too late.
 ATTEMPTS = 10
 

@@ -14,7 +14,8 @@ from services.chassis.request.request_ids import REQUEST
 from services.chassis.store.database import Database, StoreUnavailableError
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 from tests.support.clock.manual_clock import ManualClock
-from tests.support.store.another_process import WAIT_S, another_process
+from tests.support.limits import WAIT_S
+from tests.support.store.another_process import another_process
 from tests.support.store.databases import (
     NEWEST_CHASSIS,
     POSTGRESQL,

@@ -18,12 +18,12 @@ from services.chassis.log.tailer import Tailer
 from services.chassis.store.database import Database, StoreUnavailableError
 from services.chassis.store.errors import HistoryLostError, StaleServerError
 from services.chassis.store.migrations import CHASSIS_VERSIONS
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import migrate
 from tests.support.store.failover import ServerPair, server_pair
 from tests.support.store.note_table import add_note, create_notes, notes
 from tests.support.store.silent_proxy import SilentProxy, silent_proxy
 
-WAIT_S = 60.0
 PLACED = NewEvent("Placed", b"")
 
 

@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from discovery.clock import SystemClock
 from services.chassis.store.database import Database
 from services.chassis.store.errors import ReadTimeoutError
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import KINDS, SQLITE, Databases
 
-WAIT_S = 60.0
 ROUNDS = 10
 COUNTED = 100_000
 _NUMBERS = (

@@ -6,10 +6,10 @@ import pytest
 
 from discovery.clock import SystemClock
 from services.chassis.store.database import Database, StoreUnavailableError
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import KINDS, POSTGRESQL, Databases, open_database
 from tests.support.store.note_table import create_notes
 
-WAIT_S = 60.0
 PGBOUNCER = pytest.mark.parametrize("databases", ["pgbouncer"], indirect=True)
 
 

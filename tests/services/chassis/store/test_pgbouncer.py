@@ -12,6 +12,7 @@ from services.chassis.store.urls import dialect_of
 from tests.support.chassis.event_consumer import consumer
 from tests.support.chassis.event_source import event_source
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import (
     POSTGRESQL,
     Databases,
@@ -22,7 +23,6 @@ from tests.support.store.note_table import create_notes
 from tests.support.store.pgbouncer import PooledDatabases
 from tests.support.store.postgres_pool import PostgresPool
 
-WAIT_S = 60.0
 ORDERS = 20
 
 

@@ -16,10 +16,9 @@ from services.chassis.store.migrations import CHASSIS_VERSIONS
 from services.chassis.store.postgres import PostgresDialect
 from services.chassis.store.urls import dialect_of
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import POSTGRESQL, Databases, Gate, opened_database, writing
 from tests.support.store.note_table import add_note, create_notes, notes
-
-WAIT_S = 60.0
 
 pytestmark = pytest.mark.parametrize("databases", [POSTGRESQL], indirect=True)
 

@@ -15,10 +15,10 @@ from services.chassis.log.errors import StreamConflictError
 from services.chassis.log.event_log import EventLog, NewEvent
 from services.chassis.store.database import Database, StoreUnavailableError
 from services.chassis.store.migrations import CHASSIS_VERSIONS
+from tests.support.limits import WAIT_S
 
 CALLERS = 16
 WRITES = 25
-WAIT_S = 60.0
 
 CLOCK = SystemClock()
 LOG = EventLog(clock=CLOCK, ids=IdFactory(clock=CLOCK, rng=random.Random(5)))

@@ -15,6 +15,7 @@ from services.chassis.store.watched_connection import ConnectionWatch
 from tests.support.chassis.echo_service import echo_server
 from tests.support.chassis.event_consumer import while_time_passes
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import (
     CONSTRAINT_VIOLATION,
     POSTGRESQL,
@@ -27,7 +28,6 @@ from tests.support.store.postgres_pool import PostgresPool
 from tests.support.store.silent_proxy import SilentProxy, silent_proxy
 
 T = TypeVar("T")
-WAIT_S = 60.0
 # How long a statement may be unanswered here, in real time. It is longer than an attempt to connect
 # takes, and than a busy machine keeps a statement waiting.
 TIMEOUT_S = 3.0

@@ -15,6 +15,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.server import instrumentation
 from services.chassis.server.settings import ServerSettings
 from services.chassis.telemetry.settings import TelemetrySettings
+from tests.support.limits import WAIT_S
 from tests.support.telemetry.otlp_collector import Collector, collecting, collecting_http
 
 PREFIX = "OTEL_EXPORTER_OTLP"
@@ -190,7 +191,7 @@ async def test_an_endpoint_without_a_scheme_is_insecure_if_it_says_so(insecure: 
     async with collecting() as collector:
         collector.endpoint = collector.endpoint.removeprefix("http://")
         variables = {f"{PREFIX}_INSECURE": insecure, f"{PREFIX}_TIMEOUT": "0.5"}
-        async with endpoint(collector, **variables), asyncio.timeout(60):
+        async with endpoint(collector, **variables), asyncio.timeout(WAIT_S):
             await export_one()
 
     assert [span.name for span in collector.spans] == (["one"] if insecure == "true" else [])

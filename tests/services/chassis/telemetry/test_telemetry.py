@@ -29,6 +29,7 @@ from tests.support.chassis.echo_service import CONTRACT, Echo, echo_server, path
 from tests.support.chassis.rich_status import refusal
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.identity.known_callers import KnownCallers, bearer
+from tests.support.limits import WAIT_S
 from tests.support.telemetry.otlp_collector import Collector, collecting
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -153,7 +154,7 @@ async def test_an_unreachable_collector_does_not_delay_the_stop(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "600")
     clock, unreachable = ManualClock(), Collector(endpoint="http://127.0.0.1:1")
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(WAIT_S),
         asyncio.TaskGroup() as group,
         exporting(unreachable, clock=clock) as spans,
     ):

@@ -11,7 +11,6 @@ from services.chassis.work.lease import Claim
 from tests.support.chassis.driven_instance import (
     KIND,
     LEASE_S,
-    WAIT_S,
     Instance,
     finish,
     hang,
@@ -19,6 +18,7 @@ from tests.support.chassis.driven_instance import (
     step_until_draining,
 )
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import Databases, Gate, opened_database
 
 

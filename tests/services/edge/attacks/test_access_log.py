@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from scripts.suite.consul import free_ports
-from tests.support.attempts.raw_connection import WAIT_S, exchange
+from tests.support.attempts.raw_connection import exchange
 from tests.support.discovery.consul_agent import consul_agent
 from tests.support.edge.running_edge import program_environment
+from tests.support.limits import WAIT_S
 from tests.support.suite.service_process import ServiceProcess, service_process
 
 # How many characters of what a caller chooses are logged.

@@ -8,11 +8,11 @@ import pytest
 import pytest_asyncio
 
 from tests.support.attempts.page import expect_table
-from tests.support.attempts.raw_connection import WAIT_S
 from tests.support.attempts.raw_http2 import raw_http2
 from tests.support.attempts.tricks import HEADINGS, NOTHING
 from tests.support.attempts.watched_edge import WatchedEdge, watched_edge
 from tests.support.edge.protocols import sent
+from tests.support.limits import WAIT_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,9 +8,10 @@ import pytest_asyncio
 
 from tests.contracts.test_policies import EDGE, METHODS
 from tests.support.attempts.page import expect_table
-from tests.support.attempts.raw_connection import WAIT_S, exchange
+from tests.support.attempts.raw_connection import exchange
 from tests.support.attempts.tricks import CLOSE, TOKEN, request
 from tests.support.attempts.watched_edge import WatchedEdge, watched_edge
+from tests.support.limits import WAIT_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

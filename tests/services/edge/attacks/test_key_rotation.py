@@ -13,8 +13,8 @@ from tradepost.inventory.v1.inventory_service_pb2 import ListItemsRequest
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
 
 from tests.support.attempts.guarded_edge import GuardedEdge, guarded_edge
-from tests.support.edge.running_edge import WAIT_S
 from tests.support.identity.known_callers import KnownCallers
+from tests.support.limits import WAIT_S
 
 CALLERS = KnownCallers()
 EACH = 4

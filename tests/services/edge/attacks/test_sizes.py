@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.support.attempts.raw_connection import WAIT_S
 from tests.support.attempts.tricks import (
     CLOSE,
     TOKEN,
@@ -18,6 +17,7 @@ from tests.support.attempts.tricks import (
     tried,
 )
 from tests.support.attempts.watched_edge import IMPATIENT, WatchedEdge, watched_edge
+from tests.support.limits import WAIT_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

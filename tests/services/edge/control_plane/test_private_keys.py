@@ -15,7 +15,8 @@ from services.edge.control_plane.snapshot import CLUSTERS, SECRETS
 from services.edge.edge import control_plane
 from tests.support.certificates.authority import Authority
 from tests.support.certificates.memory_source import MemoryCertificates
-from tests.support.edge.running_edge import WAIT_S, edge_of, settings_at_free_ports
+from tests.support.edge.running_edge import edge_of, settings_at_free_ports
+from tests.support.limits import WAIT_S
 
 
 async def test_keys_leave_by_the_unix_socket_only(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceAsyncStub
 
 from tests.support.inventory.inventory_in_memory import new_request_id, reserve, rsv, upsert
+from tests.support.limits import WAIT_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -26,7 +27,7 @@ async def test_items_and_reservations_are_in_the_feed(
 
     call = feed.SubscribeEvents(pb.SubscribeEventsRequest(after_position=head))
     received: list[tuple[str, str]] = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WAIT_S):
         while (rsv("4711"), "reservation") not in received:
             message = await call.read()
             assert isinstance(message, pb.SubscribeEventsResponse)

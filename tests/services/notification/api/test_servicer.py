@@ -9,6 +9,7 @@ from tradepost.notification.v1 import notification_error_pb2, notification_pb2
 from tradepost.notification.v1 import notification_service_pb2 as pb
 
 from tests.support.chassis.rich_status import Refusal, refusal
+from tests.support.limits import WAIT_S
 from tests.support.notification.notification_cluster import (
     NotificationCluster,
     NotificationInstance,
@@ -141,5 +142,5 @@ async def test_every_bad_field_is_named_at_once(instance: NotificationInstance) 
     ):
         refused = await refusal(instance.stub.ListNotifications(request))
         assert set(refused.bad_fields) == {field}
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WAIT_S):
         assert list(await instance.list()) == []

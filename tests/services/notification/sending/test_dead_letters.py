@@ -9,8 +9,8 @@ from tradepost.event.v1.event_pb2 import DeadLetter
 from tradepost.notification.v1.notification_pb2 import Notification
 
 from services.notification.sending.consumer import CONSUMER
+from tests.support.limits import WAIT_S
 from tests.support.notification.notification_cluster import (
-    WAIT_S,
     NotificationCluster,
     NotificationInstance,
     notification_cluster,

@@ -19,11 +19,10 @@ from services.order.checkout.participant_events import read_event
 from services.order.store.tables import MIGRATIONS
 from tests.support.chassis.rich_status import refusal
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 from tests.support.order.order_service import Instance, OrderService, cancel_of, order_of
 from tests.support.order.scripted_failures import NewerAnswer
 from tests.support.store.databases import Databases, tamper
-
-WAIT_S = 60.0
 
 
 @pytest.fixture

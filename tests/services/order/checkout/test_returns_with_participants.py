@@ -19,13 +19,12 @@ from tradepost.type.v1.money_pb2 import Money
 from discovery.clock import SystemClock
 from services.payment.processor.simulated.adapter import open_simulated_processor
 from tests.support.chassis.rich_status import refusal
+from tests.support.limits import WAIT_S
 from tests.support.order.order_service import cancel_of, fulfill_of, new_request_id, return_of
 from tests.support.order.three_real_services import PRICE, ThreeServices, three_real_services
 from tests.support.store.databases import Databases
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-WAIT_S = 60.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

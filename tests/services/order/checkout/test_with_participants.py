@@ -22,13 +22,12 @@ from discovery.clock import SystemClock
 from services.chassis.saga.model import step_id
 from services.payment.processor.simulated.adapter import open_simulated_processor
 from tests.support.chassis.rich_status import refusal
+from tests.support.limits import WAIT_S
 from tests.support.order.order_service import cancel_of, fulfill_of, new_request_id, order_of
 from tests.support.order.three_real_services import UNITS, ThreeServices, three_real_services
 from tests.support.store.databases import Databases
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-WAIT_S = 60.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

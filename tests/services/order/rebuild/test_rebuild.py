@@ -13,6 +13,7 @@ from services.order.rebuild.command_line import rebuild_of, to_text
 from services.order.rebuild.procedure import Rebuild, RebuildError
 from services.order.store.tables import ORDER_VIEW
 from services.order.summary.summary_tables import summary_tables
+from tests.support.limits import WAIT_S
 from tests.support.order import summary_events
 from tests.support.order.order_service import Instance, cancel_of, order_of
 from tests.support.order.orders_and_payment_feed import (
@@ -21,8 +22,6 @@ from tests.support.order.orders_and_payment_feed import (
     summary_of,
 )
 from tests.support.store.databases import Databases
-
-WAIT_S = 120.0
 
 
 def a_rebuild(database: Database, orders_and_payments: OrdersAndPaymentFeed) -> Rebuild:

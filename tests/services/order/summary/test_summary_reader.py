@@ -30,8 +30,6 @@ from tests.support.order.orders_and_payment_feed import (
 from tests.support.order.stepped_sagas import SteppedSagas
 from tests.support.store.databases import Databases
 
-WAIT_S = 60.0
-
 
 @pytest_asyncio.fixture
 async def orders_and_payments(databases: Databases) -> AsyncIterator[OrdersAndPaymentFeed]:

@@ -15,6 +15,7 @@ from tradepost.payment.v1 import payment_pb2 as pb
 from tradepost.payment.v1 import payment_service_pb2 as rpc
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceAsyncStub
 
+from tests.support.limits import WAIT_S
 from tests.support.payment import payment_requests
 from tests.support.payment.payment_requests import usd
 
@@ -105,7 +106,7 @@ async def test_an_answer_comes_before_the_callers_deadline(
 ) -> None:
     """A pending payment is an answer; a repeated request waits for the same outcome."""
     early = None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WAIT_S):
         while early is None:
             request = payment_requests.authorize("pm_slow")
             # It is answered a tenth of a second before its deadline: a busy machine may be late.

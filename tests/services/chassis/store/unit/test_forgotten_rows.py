@@ -9,10 +9,9 @@ from sqlalchemy import Connection, insert
 
 from services.chassis.store.unit.unit import Unit
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import Databases, Gate, opened_database
 from tests.support.store.seats import GUEST, SEAT, SEATS, TABLES, put_seat, together
-
-WAIT_S = 60.0
 
 
 async def test_a_statement_of_its_own_forgets_its_table_only(

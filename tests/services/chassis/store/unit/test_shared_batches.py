@@ -20,6 +20,7 @@ from services.chassis.store.migrations import CHASSIS_VERSIONS
 from services.chassis.store.unit.unit import Unit, read_ahead
 from services.chassis.store.writer import BATCH_S
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import (
     CONSTRAINT_VIOLATION,
     POSTGRESQL,
@@ -30,7 +31,6 @@ from tests.support.store.databases import (
 )
 from tests.support.store.seats import GUESTS, SEATS, TABLES, put_seat, together
 
-WAIT_S = 60.0
 _CLOCK = SystemClock()
 _LOG = EventLog(clock=_CLOCK, ids=IdFactory(clock=_CLOCK, rng=random.Random(1)))
 
