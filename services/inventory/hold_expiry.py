@@ -43,6 +43,6 @@ class HoldExpiry:
     async def expire_overdue(self) -> int:
         """Expire every overdue hold; returns their number."""
         expired = 0
-        while await self._database.read(self._reservations.has_overdue):
+        while await self._database.read(self._reservations.has_overdue, snapshot=False):
             expired += await self._database.write(self._reservations.expire, BATCH)
         return expired

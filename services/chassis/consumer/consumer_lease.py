@@ -33,7 +33,7 @@ class ConsumerLease:
         The check is a read: an instance that waits for the lease costs no COMMIT. Raises the
         store's errors.
         """
-        if not await self._database.read(self._is_free):
+        if not await self._database.read(self._is_free, snapshot=False):
             return None
         return await self._database.write(self._take)
 

@@ -168,7 +168,8 @@ class Subscription:
                 await self._release(claim)
 
     async def _follow(self, claim: Claim) -> None:
-        reached = await self._database.read(self.inbox.reached) or await self._begin_epoch(claim)
+        found = await self._database.read(self.inbox.reached, snapshot=False)
+        reached = found or await self._begin_epoch(claim)
         if reached is None:
             raise PositionMovedError(f"{self.inbox.consumer} was started by another instance")
         renewed_s = self._clock.monotonic()

@@ -196,7 +196,7 @@ class Database:
 
         A process that is slow or stopped has not. Raises what `read` raises.
         """
-        return await self.read(self._dialect.has_ended, owner)
+        return await self.read(self._dialect.has_ended, owner, snapshot=False)
 
     async def migrate(self, versions: Path) -> None:
         """Upgrade the tables to the newest revisions of the chassis and of the folder `versions`.

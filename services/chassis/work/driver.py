@@ -135,11 +135,14 @@ class Driver:
         free = self._max_running - len(self._running) - len(self._waiting)
         try:
             # The read saves an idle service from taking the writers' lock.
-            if free > 0 and await self._database.read(self._leases.has_due, self._kind):
+            if free > 0 and await self._has_due():
                 claim_due = self._leases.claim_due
                 await self._database.write(claim_due, self._kind, free, then=self._start_all)
         except _STORE_ERRORS as error:
             _LOG.warning("claim_failed", kind=self._kind, error=str(error))
+
+    async def _has_due(self) -> bool:
+        return await self._database.read(self._leases.has_due, self._kind, snapshot=False)
 
     def _start_all(self, claims: tuple[Claim, ...]) -> None:
         for claim in claims:

@@ -48,7 +48,7 @@ class OwnerWatch:
             await self._clock.sleep(self._poll_s * self._rng.uniform(0.8, 1.2))
 
     async def _look(self) -> None:
-        registered = await self._database.read(self._leases.registered_owners)
+        registered = await self._database.read(self._leases.registered_owners, snapshot=False)
         if self._can_mark and self._leases.owner not in registered:
             # The mark comes first: a registered owner without a mark has ended.
             self._can_mark = await self._database.mark_owner(self._leases.owner)

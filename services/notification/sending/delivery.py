@@ -80,7 +80,9 @@ class NotificationDelivery:
         """Send the email once, and record the outcome. Raises StaleLeaseError."""
         notification = self._just_written.pop((claim.subject, claim.token), None)
         if notification is None:
-            notification = await self._database.read(notifications.load, claim.subject)
+            notification = await self._database.read(
+                notifications.load, claim.subject, snapshot=False
+            )
         try:
             async with asyncio.timeout(self._send_timeout_s):
                 await self._sender.send(self._to_email(notification))

@@ -61,7 +61,9 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
     async def GetOrder(
         self, request: rpc.GetOrderRequest, context: Context
     ) -> rpc.GetOrderResponse:
-        loaded = await self._database.read(self._streams.query, queries.get_order(request))
+        loaded = await self._database.read(
+            self._streams.query, queries.get_order(request), snapshot=False
+        )
         order = replies.to_order(loaded.order)
         return rpc.GetOrderResponse(order=order, version=order.version, position=loaded.position)
 

@@ -70,7 +70,7 @@ class OrderWaiter:
     async def join(self, order_id: str, patience_s: float) -> OrderSnapshot:
         """Wait up to `patience_s` seconds until an order is settled; return its current state."""
         with self.follow(order_id) as follower:
-            snapshot = await self._database.read(order_view.get, order_id)
+            snapshot = await self._database.read(order_view.get, order_id, snapshot=False)
             if int(snapshot.order.state) in SETTLED:
                 return snapshot
             return await self.settled(follower, snapshot.order.version, patience_s)
@@ -95,7 +95,7 @@ class OrderWaiter:
         known = None if version is None else self._latest.newest(order_id, version=version)
         if known is not None:
             return order_view.snapshot_of(known)
-        return await self._database.read(order_view.get, order_id)
+        return await self._database.read(order_view.get, order_id, snapshot=False)
 
     async def reach(self, position: int, patience_s: float) -> None:
         """Wait until the list has reached a position of the feed. Raises ViewLaggingError."""
@@ -115,7 +115,9 @@ class OrderWaiter:
         loaded = LoadedOrder(Order(query.order_id))
         with self._tailer.follow(query.order_id) as follower:
             while True:
-                versions = await self._database.read(self._streams.own_versions, loaded)
+                versions = await self._database.read(
+                    self._streams.own_versions, loaded, snapshot=False
+                )
                 for loaded in versions:
                     if loaded.order.version > query.after_version:
                         yield loaded

@@ -59,7 +59,7 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
         context: Context,
     ) -> pb.GetPaymentResponse:
         """Read one payment."""
-        payment = await self._database.read(load, queries.get_payment(request))
+        payment = await self._database.read(load, queries.get_payment(request), snapshot=False)
         return pb.GetPaymentResponse(payment=replies.to_payment(payment))
 
     async def ListPayments(

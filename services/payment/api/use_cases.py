@@ -65,7 +65,7 @@ class PaymentUseCases:
                 return PaymentAnswer(payment, outcome.replayed)
         # The request does not name the payment by its id, which is known only now.
         with self._following(payment.payment_id) as follower:
-            payment = await self._database.read(load, payment.payment_id)
+            payment = await self._database.read(load, payment.payment_id, snapshot=False)
             payment = await self._settled(payment, intention.command, follower, until_s)
             return PaymentAnswer(payment, outcome.replayed)
 
@@ -96,7 +96,7 @@ class PaymentUseCases:
         known = self._latest.newest(payment_id, version=version)
         if known is not None:
             return known
-        return await self._database.read(load, payment_id)
+        return await self._database.read(load, payment_id, snapshot=False)
 
 
 def _pending(command: commands.Request) -> Callable[[Payment], bool]:

@@ -79,7 +79,8 @@ class PaymentDrive:
         payment = await self._load(claim.subject)
         if not correlation.current().correlation_id:
             # Found by polling: only the log knows the correlation of the payment.
-            correlation.bind(await self._database.read(self._store.correlation, payment))
+            origin = await self._database.read(self._store.correlation, payment, snapshot=False)
+            correlation.bind(origin)
         while True:
             try:
                 payment = await self._step(claim, payment)
@@ -114,7 +115,7 @@ class PaymentDrive:
         known = self._latest.newest(payment_id, version=1)
         if known is not None:
             return known
-        return await self._database.read(load, payment_id)
+        return await self._database.read(load, payment_id, snapshot=False)
 
     async def _postpone(self, claim: Claim, error: Exception, *, needs_review: bool) -> None:
         """Release the payment until a later attempt; the lease adds jitter to the delay."""
