@@ -38,7 +38,6 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
             contents=FeedContents(NAME),
             aggregate_types={},
             database=parts.database,
-            log=parts.log,
             tailer=parts.tailer,
             clock=clock,
         ),

@@ -69,7 +69,6 @@ def to_service(parts: Parts, feeds: FeedSubscriptions | None, *, clock: Clock) -
             contents=CONTENTS,
             aggregate_types=AGGREGATE_TYPES,
             database=parts.store.database,
-            log=parts.store.log,
             tailer=parts.store.tailer,
             clock=clock,
         ),

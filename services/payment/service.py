@@ -75,7 +75,6 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
             contents=CONTENTS,
             aggregate_types=_AGGREGATE_TYPES,
             database=parts.database,
-            log=parts.log,
             tailer=parts.tailer,
             clock=dependencies.clock,
         ),

@@ -16,7 +16,7 @@ from discovery.clock import Clock
 from services.chassis.feed.feed_contents import FeedContents
 from services.chassis.feed.feed_page import FeedExtent, FeedPage, FeedQuery, extent, read_feed
 from services.chassis.feed.wire import to_event, to_heartbeat
-from services.chassis.log.event_log import EventLog, StoredEvent
+from services.chassis.log.event_log import StoredEvent
 from services.chassis.log.tailer import Tailer
 from services.chassis.log.watch import ChangeFilter, Watch
 from services.chassis.request.errors import DrainingError
@@ -39,7 +39,6 @@ class Feed:
     contents: FeedContents
     aggregate_types: Mapping[str, str]
     database: Database
-    log: EventLog
     tailer: Tailer
     clock: Clock
     heartbeat_s: float = HEARTBEAT_S
@@ -47,7 +46,7 @@ class Feed:
 
     async def extent(self) -> FeedExtent:
         """Read the oldest position, the head and the epoch."""
-        return await self.database.read(extent, self.log)
+        return await self.database.read(extent, snapshot=False)
 
     async def read(self, query: FeedQuery) -> FeedPage:
         """Read a page.
@@ -55,7 +54,7 @@ class Feed:
         Raises EpochChangedError, PositionTruncatedError, PositionAheadOfHeadError and
         HistoryChangedError.
         """
-        return await self.database.read(read_feed, self.log, query)
+        return await self.database.read(read_feed, query, snapshot=False)
 
     async def follow(self, query: FeedQuery) -> AsyncGenerator[pb.SubscribeEventsResponse, None]:
         """Stream all events after a position without end: batches, and heartbeats in between.

@@ -1,4 +1,4 @@
-"""Reads pages of the event log for a feed; synchronous, each page from one snapshot.
+"""Reads pages of the event log for a feed; synchronous, each page with one statement.
 
 A page says how far it got: everything up to `next_position` is in the page or was filtered out.
 """
@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    Select,
+    bindparam,
+    case,
+    func,
+    select,
+    true,
+)
 
 from services.chassis.feed.errors import (
     EpochChangedError,
@@ -15,7 +26,7 @@ from services.chassis.feed.errors import (
     PositionAheadOfHeadError,
     PositionTruncatedError,
 )
-from services.chassis.log.event_log import EVENT, EventLog, StoredEvent, stored_event
+from services.chassis.log.event_log import EVENT, EVENT_COUNTER, StoredEvent, stored_event
 from services.chassis.request.answer_size import fitting
 from services.chassis.store.prepared import Prepared, PreparedIn
 
@@ -54,11 +65,46 @@ _OF_ONE = (
     .limit(bindparam("row_limit"))
 )
 _OF_TOPIC = _ALL.where(EVENT.c.topic == bindparam("of_topic"))
-_READ_ALL, _READ_ALL_OF_TYPES = Prepared(_ALL), PreparedIn(_ALL, EVENT.c.type)
-_READ_TOPIC, _READ_TOPIC_OF_TYPES = Prepared(_OF_TOPIC), PreparedIn(_OF_TOPIC, EVENT.c.type)
-_READ_ONE, _READ_ONE_OF_TYPES = Prepared(_OF_ONE), PreparedIn(_OF_ONE, EVENT.c.type)
-_ID_AT = Prepared(select(EVENT.c.event_id).where(EVENT.c.position == bindparam("at_position")))
-_OLDEST = Prepared(select(func.min(EVENT.c.position)))
+_COUNTER = EVENT_COUNTER.c
+_OLDEST = select(func.min(EVENT.c.position)).scalar_subquery()
+_EXTENT = Prepared(select(_COUNTER.epoch, _COUNTER.position, _OLDEST))
+
+
+def _id_at(position: ColumnElement[int]) -> ScalarSelect[str]:
+    at = EVENT.alias()
+    return select(at.c.event_id).where(at.c.position == position).scalar_subquery()
+
+
+# What a page says besides its events: the extent, and the ids at the position that is asked for and
+# at the last one that is looked through.
+_UP_TO = bindparam("up_to_position", type_=BigInteger)
+_LAST = case((_COUNTER.position < _UP_TO, _COUNTER.position), else_=_UP_TO)
+_AROUND = (
+    _COUNTER.epoch,
+    _COUNTER.position,
+    _OLDEST,
+    _id_at(bindparam("after_position", type_=BigInteger)),
+    _id_at(_LAST),
+)
+
+
+def _with_extent(events: Select[Any]) -> Select[Any]:
+    """Read events and what surrounds them: each row has both, the only one may have no event."""
+    found = events.subquery()
+    both = EVENT_COUNTER.outerjoin(found, true())
+    return select(*_AROUND, found).select_from(both).order_by(found.c.position)
+
+
+def _reader(events: Select[Any]) -> tuple[Prepared, PreparedIn]:
+    """The statement for events of all types, and the one for some types."""
+    return Prepared(_with_extent(events)), PreparedIn(events, EVENT.c.type, _with_extent)
+
+
+_READ_ALL, _READ_ALL_OF_TYPES = _reader(_ALL)
+_READ_TOPIC, _READ_TOPIC_OF_TYPES = _reader(_OF_TOPIC)
+_READ_ONE, _READ_ONE_OF_TYPES = _reader(_OF_ONE)
+# Above every position.
+_UNBOUNDED = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +154,43 @@ class FeedExtent:
     head: int
 
 
-def extent(connection: Connection, log: EventLog) -> FeedExtent:
+def extent(connection: Connection) -> FeedExtent:
     """Read the oldest position, the head and the epoch of the feed."""
-    head = log.head(connection)
-    (oldest,) = _OLDEST.first(connection)
+    return _to_extent(_EXTENT.first(connection))
+
+
+def _to_extent(values: Sequence[Any]) -> FeedExtent:
+    epoch, head, oldest = values
     if oldest is None:
         oldest = head + 1 if head else 0
-    return FeedExtent(epoch=log.epoch(connection), oldest=oldest, head=head)
+    return FeedExtent(epoch=epoch, oldest=oldest, head=head)
 
 
-def read_feed(connection: Connection, log: EventLog, query: FeedQuery) -> FeedPage:
+def read_feed(connection: Connection, query: FeedQuery) -> FeedPage:
     """Read a page.
 
     Raises EpochChangedError, PositionTruncatedError, PositionAheadOfHeadError and
     HistoryChangedError.
     """
-    known = extent(connection, log)
+    last = _UNBOUNDED
+    if query.is_filtered:
+        last = query.after_position + SCAN_MAX
+    found = _rows(connection, query, last)
+    known = _to_extent(found[0][:3])
+    anchor_id, last_id = (str(event_id or "") for event_id in found[0][3 : len(_AROUND)])
+    _check(query, known, anchor_id)
+    rows = [row[len(_AROUND) :] for row in found if row[len(_AROUND)] is not None]
+    events = tuple(stored_event(row) for row in fitting(rows, _size_of))
+    has_more = len(events) < len(rows) or len(rows) == query.limit
+    if has_more:
+        next_position, next_id = events[-1].position, events[-1].event_id
+    else:
+        next_position, next_id = min(known.head, last), last_id
+    return FeedPage(known.epoch, events, next_position, known.head, next_id)
+
+
+def _check(query: FeedQuery, known: FeedExtent, anchor_id: str) -> None:
+    """Check that the feed has what follows the position, of the history that is asked for."""
     if query.epoch and query.epoch != known.epoch:
         raise EpochChangedError(asked=query.epoch, epoch=known.epoch)
     if query.after_position < known.oldest - 1:
@@ -134,36 +201,15 @@ def read_feed(connection: Connection, log: EventLog, query: FeedQuery) -> FeedPa
         raise PositionAheadOfHeadError(
             after_position=query.after_position, head_position=known.head
         )
-    anchor_id = _id_at(connection, query.after_position)
     # The event itself may have been deleted, although all events after it are kept.
     if query.after_event_id and anchor_id not in ("", query.after_event_id):
         raise HistoryChangedError(
             after_position=query.after_position, asked=query.after_event_id, found=anchor_id
         )
-    up_to = known.head
-    if query.is_filtered:
-        up_to = min(up_to, query.after_position + SCAN_MAX)
-    rows = _rows(connection, query, up_to)
-    events = tuple(stored_event(row) for row in fitting(rows, _size_of))
-    has_more = len(events) < len(rows) or len(rows) == query.limit
-    next_position = events[-1].position if has_more else up_to
-    if next_position == query.after_position:
-        next_id = anchor_id
-    elif events and events[-1].position == next_position:
-        next_id = events[-1].event_id
-    else:
-        next_id = _id_at(connection, next_position)
-    return FeedPage(known.epoch, events, next_position, known.head, next_id)
 
 
 def _size_of(row: Sequence[Any]) -> int:
     return len(row[_PAYLOAD]) + _ENVELOPE_BYTES
-
-
-def _id_at(connection: Connection, position: int) -> str:
-    """The id of the event at a position; "" if there is none."""
-    row = _ID_AT.first(connection, at_position=position) if position else None
-    return "" if row is None else str(row[0])
 
 
 def _rows(connection: Connection, query: FeedQuery, up_to: int) -> Sequence[Any]:

@@ -85,11 +85,20 @@ class Prepared:
 
 
 class PreparedIn:
-    """`statement` restricted to rows whose `column` is one of the values of each call."""
+    """`statement` restricted to rows whose `column` is one of the values of each call.
 
-    def __init__(self, statement: Select[Any], column: ColumnElement[Any]) -> None:
+    `around` makes the whole statement of a restricted one.
+    """
+
+    def __init__(
+        self,
+        statement: Select[Any],
+        column: ColumnElement[Any],
+        around: Callable[[Select[Any]], Select[Any]] = lambda restricted: restricted,
+    ) -> None:
         self._statement = statement
         self._column = column
+        self._around = around
         self._by_length: dict[int, Prepared] = {}
 
     def all(
@@ -108,7 +117,8 @@ class PreparedIn:
             parameters: list[BindParameter[Any]] = [
                 bindparam(f"in_{index}") for index in range(length)
             ]
-            self._by_length[length] = Prepared(self._statement.where(self._column.in_(parameters)))
+            restricted = self._statement.where(self._column.in_(parameters))
+            self._by_length[length] = Prepared(self._around(restricted))
         return self._by_length[length]
 
 

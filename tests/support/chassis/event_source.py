@@ -119,7 +119,6 @@ async def event_source(
             contents=CONTENTS,
             aggregate_types=AGGREGATE_TYPES,
             database=database,
-            log=log,
             tailer=tailer,
             clock=clock or system,
         )
