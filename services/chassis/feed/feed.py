@@ -63,7 +63,8 @@ class Feed:
         after each `heartbeat_s` without a message. Raises the errors of `read`, and DrainingError
         with the position at which to resume.
         """
-        with self.tailer.watch(_filter(query)) as watch:
+        # Who has events collected can also wait for a slower poll.
+        with self.tailer.watch(_filter(query), is_patient=query.gather_s > 0) as watch:
             async for message in self._follow(query, watch):
                 yield message
 

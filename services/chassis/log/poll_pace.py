@@ -1,8 +1,11 @@
-"""Decides which polls read the log: fewer while the log is quiet, fewer still if no task waits."""
+"""Decides which polls read the log: fewer while they find nothing, fewer still if no task waits.
+
+A poll finds commits of other processes only. In a busy log, most of them concern nobody here.
+"""
 
 # If no task waits, one in so many polls reads the log.
 IDLE_POLLS = 40
-# If a task waits, but the log has not grown for so many polls, one in QUIET_POLLS reads it.
+# If a task waits, but so many polls found nothing for it, one in QUIET_POLLS reads the log.
 QUIET_AFTER_POLLS = 40
 QUIET_POLLS = 4
 
@@ -16,7 +19,10 @@ class PollPace:
         self._grew_at = 0
 
     def is_due(self, position: int, *, has_waiters: bool) -> bool:
-        """Count a poll; return whether to read the log, which has been read up to `position`."""
+        """Count a poll; return whether to read the log.
+
+        `position` is that of the newest change for which a task waited.
+        """
         self._polls += 1
         if position != self._position:
             self._position = position

@@ -44,6 +44,8 @@ class Tailer:
         self._poll_s = poll_s
         self._wake = asyncio.Event()
         self._position = 0
+        # The newest change of another process for which somebody waited.
+        self._awaited = 0
         self._followers: dict[str, set[Follower]] = {}
         self._position_waiters: set[_PositionWaiter] = set()
         self._watches: set[Watch] = set()
@@ -93,9 +95,12 @@ class Tailer:
                 del self._followers[stream]
 
     @contextmanager
-    def watch(self, matches: ChangeFilter) -> Iterator[Watch]:
-        """Register for changes of any stream. Read the log afterwards, so that none is missed."""
-        watch = Watch(matches)
+    def watch(self, matches: ChangeFilter, *, is_patient: bool = False) -> Iterator[Watch]:
+        """Register for changes of any stream. Read the log afterwards, so that none is missed.
+
+        Changes for a patient watch do not make the log be polled more often.
+        """
+        watch = Watch(matches, is_patient=is_patient)
         self._watches.add(watch)
         try:
             yield watch
@@ -166,7 +171,8 @@ class Tailer:
         while True:
             await self._clock.sleep(self._poll_s)
             has_waiters = bool(self._followers or self._position_waiters or self._watches)
-            if pace.is_due(self._position, has_waiters=has_waiters):
+            news = self._position if self._position_waiters else self._awaited
+            if pace.is_due(news, has_waiters=has_waiters):
                 self._wake.set()
 
     async def _start(self) -> None:
@@ -185,7 +191,8 @@ class Tailer:
     async def _catch_up(self) -> None:
         while changes := await self._read(_changes, self._position, _READ_MAX):
             for change in changes:
-                self._report(change)
+                if self._report(change):
+                    self._awaited = change.position
             self._history.note(changes[-1].position, changes[-1].event_id)
             self._reach(changes[-1].position)
             if len(changes) < _READ_MAX:
@@ -199,11 +206,11 @@ class Tailer:
             _LOG.warning("log_unreadable", error=str(error))
             return None
 
-    def _report(self, change: Change) -> None:
-        for follower in self._followers.get(change.stream, ()):
-            follower.report(change)
-        for watch in self._watches:
-            watch.report(change)
+    def _report(self, change: Change) -> bool:
+        """Tell whoever waits; whether it was new to anyone."""
+        news = [each.report(change) for each in self._followers.get(change.stream, ())]
+        news += [watch.report(change) for watch in self._watches]
+        return any(news)
 
     def _reach(self, position: int) -> None:
         self._position = max(self._position, position)
@@ -245,14 +252,16 @@ class Follower:
             await self._tailer.wait_for(self._woken, timeout_s)
         return self._known(after_version)
 
-    def report(self, change: Change) -> None:
-        """Take note of a change that the tailer has seen."""
+    def report(self, change: Change) -> bool:
+        """Take note of a change that the tailer has seen; whether it is new."""
         if self._types and change.type not in self._types:
-            return
-        if self._newest is None or change.version > self._newest.version:
+            return False
+        is_new = self._newest is None or change.version > self._newest.version
+        if is_new:
             self._newest = change
         if self._known(self._after_version) is not None:
             self.wake()
+        return is_new
 
     def wake(self) -> None:
         """Let `wait` return."""

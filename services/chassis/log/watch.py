@@ -12,8 +12,9 @@ ChangeFilter: TypeAlias = Callable[[Change], bool]
 class Watch:
     """Wakes one task at a time, for changes that match `matches`."""
 
-    def __init__(self, matches: ChangeFilter) -> None:
+    def __init__(self, matches: ChangeFilter, *, is_patient: bool = False) -> None:
         self._matches = matches
+        self._is_patient = is_patient
         self._reached = 0
         self._closed = False
         self.woken: asyncio.Future[None] | None = None
@@ -27,10 +28,13 @@ class Watch:
         self.woken = asyncio.get_running_loop().create_future()
         return self.woken
 
-    def report(self, change: Change) -> None:
-        """Take note of a change that the tailer has seen."""
-        if self._matches(change):
-            self.reach(change.position)
+    def report(self, change: Change) -> bool:
+        """Take note of a change that the tailer has seen; whether it is new and urgent."""
+        if not self._matches(change):
+            return False
+        is_new = change.position > self._reached
+        self.reach(change.position)
+        return is_new and not self._is_patient
 
     def reach(self, position: int) -> None:
         """Take note that there may be matching changes up to `position`."""
