@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import Connection
 
 from discovery.clock import Clock
+from services.chassis.log.alarm import Alarm, resolve
 from services.chassis.log.event_log import EventLog
 from services.chassis.log.event_table import NEWEST_CHANGE, READ_CHANGES
 from services.chassis.log.known_history import KnownHistory
@@ -51,6 +52,7 @@ class Tailer:
         self._watches: set[Watch] = set()
         self._closed = False
         self._history = KnownHistory(database)
+        self._alarm = Alarm(clock)
         database.on_changes(self._appended)
 
     @property
@@ -136,7 +138,7 @@ class Tailer:
         """Let every wait, now and later, return at once: the process drains."""
         self._closed = True
         for waiter in self._position_waiters:
-            _resolve(waiter.woken)
+            resolve(waiter.woken)
         for of_stream in self._followers.values():
             for follower in of_stream:
                 follower.wake()
@@ -148,12 +150,7 @@ class Tailer:
         if timeout_s is None:
             await woken
             return
-        alarm = asyncio.ensure_future(self._clock.sleep(timeout_s))
-        alarm.add_done_callback(lambda _: _resolve(woken))
-        try:
-            await woken
-        finally:
-            alarm.cancel()
+        await self._alarm.wait(woken, timeout_s)
 
     def _appended(self, changes: Sequence[Change]) -> None:
         """Report a commit of this process, without a read even if others wrote in between."""
@@ -216,7 +213,7 @@ class Tailer:
         self._position = max(self._position, position)
         for waiter in self._position_waiters:
             if waiter.position <= self._position:
-                _resolve(waiter.woken)
+                resolve(waiter.woken)
 
 
 class Follower:
@@ -266,7 +263,7 @@ class Follower:
     def wake(self) -> None:
         """Let `wait` return."""
         if self._woken is not None:
-            _resolve(self._woken)
+            resolve(self._woken)
 
     def _known(self, after_version: int) -> Change | None:
         newest = self._newest
@@ -277,11 +274,6 @@ class Follower:
 class _PositionWaiter:
     position: int
     woken: asyncio.Future[None]
-
-
-def _resolve(woken: asyncio.Future[None]) -> None:
-    if not woken.done():
-        woken.set_result(None)
 
 
 def _changes(connection: Connection, after_position: int, limit: int) -> tuple[Change, ...]:
