@@ -1,9 +1,8 @@
 """Validates requests for a feed, converts them to queries, and converts events to messages."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from google.protobuf.any_pb2 import Any
-from google.protobuf.timestamp_pb2 import Timestamp
 from tradepost.event.v1 import event_pb2
 from tradepost.event.v1 import event_service_pb2 as pb
 
@@ -12,6 +11,7 @@ from services.chassis.feed.feed_page import FeedExtent, FeedPage, FeedQuery
 from services.chassis.log.event_log import StoredEvent
 from services.chassis.request.pages import MAX_PAGE_SIZE, check_page_size
 from services.chassis.request.validation import MAX_INT64, Check
+from services.chassis.request.wire_values import to_timestamp
 
 DEFAULT_BATCH = 100
 MAX_TYPES = 100
@@ -90,7 +90,7 @@ def to_event(stored: StoredEvent, *, feed: str, epoch: str, aggregate_type: str)
         aggregate_id=stored.stream,
         aggregate_version=stored.version,
         type=stored.type,
-        occur_time=_timestamp(stored.occur_time),
+        occur_time=to_timestamp(stored.occur_time),
         correlation_id=stored.correlation_id,
         causation_id=stored.causation_id,
         traceparent=stored.traceparent,
@@ -135,9 +135,3 @@ def _types(
     if check.is_good("types", *fields) and not request.allow_unknown:
         contents.check_types(check, request.types)
     return tuple(dict.fromkeys(request.types[:MAX_TYPES]))
-
-
-def _timestamp(instant: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(instant)
-    return stamp

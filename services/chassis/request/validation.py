@@ -111,15 +111,14 @@ class Check:
 
     def visible_text(self, field: str, value: str, *, max_len: int = 64) -> str:
         """1 to `max_len` visible ASCII characters: no spaces, no control characters."""
-        fits = is_visible_text(value, max_len=max_len)
-        self.that(fits, field, f"must be 1 to {max_len} visible ASCII characters")
+        if not is_visible_text(value, max_len=max_len):
+            self.violation(field, f"must be 1 to {max_len} visible ASCII characters")
         return value
 
     def integer(self, field: str, value: int, *, minimum: int, maximum: int) -> int:
         """A number within both bounds, inclusive."""
-        self.that(
-            minimum <= value <= maximum, field, f"must be at least {minimum} and at most {maximum}"
-        )
+        if not minimum <= value <= maximum:
+            self.violation(field, f"must be at least {minimum} and at most {maximum}")
         return value
 
     def enum(
@@ -188,12 +187,12 @@ class Check:
         if not present:
             self.that(not required, field, "is required")
             return None
-        bounds = f"must be at least {_seconds(minimum)} and at most {_seconds(maximum)}"
         # Counted in nanoseconds, because a message's duration may be too long for a timedelta.
         span_ns = value.seconds * _NANOS_PER_S + value.nanos
         is_one = abs(value.nanos) < _NANOS_PER_S and value.seconds * value.nanos >= 0
         if not is_one or not _nanos(minimum) <= span_ns <= _nanos(maximum):
-            self.violation(field, bounds)
+            bounds = f"at least {_seconds(minimum)} and at most {_seconds(maximum)}"
+            self.violation(field, f"must be {bounds}")
             return None
         return timedelta(microseconds=span_ns // 1_000)
 
@@ -208,7 +207,8 @@ def is_blank(text: str) -> bool:
 
 def is_visible_text(value: str, *, max_len: int = 64) -> bool:
     """Whether a value has 1 to `max_len` characters, all of them visible ASCII."""
-    return 0 < len(value) <= max_len and all("!" <= character <= "~" for character in value)
+    is_printable = value.isascii() and value.isprintable()
+    return 0 < len(value) <= max_len and is_printable and " " not in value
 
 
 def _nanos(span: timedelta) -> int:

@@ -1,5 +1,7 @@
 """Participants of a choreographed saga take their steps under the ids that the facts carry."""
 
+from uuid import UUID, uuid5
+
 from tradepost.order.v1.order_event_pb2 import CaptureRequested, CheckoutStepIds
 
 from services.chassis.saga.carried_ids import carried_step_id, write_step_ids
@@ -26,3 +28,9 @@ def test_a_fact_without_an_id_names_the_step_by_the_derived_id() -> None:
     """An older version recorded no ids, and took the steps under the derived ones."""
     for carrier, step in ((CheckoutStepIds(), "commit"), (CaptureRequested(), "capture")):
         assert carried_step_id(carrier, step, "ord_1") == step_id("ord_1", step, 1)
+
+
+def test_a_step_has_the_same_id_forever() -> None:
+    """A step's id is a UUID of version 5: a new one would turn a repeated call into a new one."""
+    namespace = UUID("6f1d2b0e-8c7a-5d4e-9b3f-2a1c0e7d5f48")
+    assert step_id("ord_1", "reserve", 1) == str(uuid5(namespace, "ord_1/reserve/1"))
