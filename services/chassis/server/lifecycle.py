@@ -75,7 +75,7 @@ async def serve(
     Lines below `log_level` are not logged. `spans` are the span makers of a traced process. Without
     `security` it serves everybody. Raises CannotListenError.
     """
-    process.tune()
+    process.tune(batch_scheduling=settings.batch_scheduling)
     logs.configure(level=log_level)
     log = logs.get_logger("server")
     stop = stop or asyncio.Event()

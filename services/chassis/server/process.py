@@ -1,8 +1,8 @@
-"""Tunes the serving process: the interpreter, the garbage collector and the scheduler.
+"""Tunes the serving process: the interpreter, the garbage collector and, if asked, the scheduler.
 
 If more threads run than there are cores, the cost of a call depends on how long each thread runs
-at a time: after each switch the caches hold another thread's data. So the threads ask the kernel
-for long time slices, and do not preempt others when they wake up.
+at a time: after each switch the caches hold another thread's data. As batch work, the threads ask
+the kernel for long time slices, and do not preempt others when they wake up.
 """
 
 import ctypes
@@ -40,13 +40,16 @@ class _SchedAttr(ctypes.Structure):
     )
 
 
-def tune() -> None:
-    """Tune the process. Call it after start-up, when the long-lived objects exist."""
+def tune(*, batch_scheduling: bool = False) -> None:
+    """Tune the process. Call it after start-up, when the long-lived objects exist.
+
+    With `batch_scheduling` its threads are scheduled as batch work, on Linux.
+    """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     # Collections skip the objects that start-up created.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    if sys.platform == "linux":
+    if batch_scheduling and sys.platform == "linux":
         schedule_for_throughput()
 
 

@@ -42,6 +42,8 @@ class ServerSettings(BaseSettings):
     max_waiting: int = Field(default=MAX_WAITING_CALLS, ge=1)
     max_watching: int = Field(default=MAX_WATCHING_CALLS, ge=1)
     max_subscribers: int = Field(default=MAX_SUBSCRIBERS, ge=1)
+    # Whether the kernel schedules the threads as batch work, in long slices.
+    batch_scheduling: bool = False
     channelz: bool = False
     # Whether the contracts are described to callers; by default in the open mode only.
     reflection: bool | None = None

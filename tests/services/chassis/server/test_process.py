@@ -1,4 +1,4 @@
-"""How a serving process tunes its scheduling, as the kernel reports it."""
+"""How a serving process has its threads scheduled, as the kernel reports it."""
 
 import json
 import os
@@ -22,7 +22,7 @@ os.nice(3)
 os.sched_setscheduler(0, int(sys.argv[1]), os.sched_param(0))
 over = threading.Event()
 threading.Thread(target=over.wait).start()
-process.tune()
+process.tune(batch_scheduling=sys.argv[2] == "batch")
 threading.Thread(target=over.wait).start()
 
 number = process._SCHED_SETATTR[os.uname().machine] + 1
@@ -37,9 +37,9 @@ print(json.dumps(reported))
 """
 
 
-def threads_of(*, started_as: int) -> list[tuple[int, int, int]]:
+def threads_of(*, started_as: int, setting: str = "batch") -> list[tuple[int, int, int]]:
     """Return policy, niceness and slice (ns) of each thread of a process started under a policy."""
-    command = [sys.executable, "-c", CHILD, str(started_as)]
+    command = [sys.executable, "-c", CHILD, str(started_as), setting]
     reported = subprocess.run(command, capture_output=True, check=True, text=True).stdout
     return [(policy, nice, slice_ns) for policy, nice, slice_ns in json.loads(reported)]
 
@@ -56,6 +56,13 @@ def test_all_threads_are_batch_work_with_long_slices() -> None:
         assert policy == os.SCHED_BATCH
         assert nice == os.nice(0) + 3
         assert runtime_ns == slice_ns or not is_long
+
+
+def test_without_the_setting_the_system_schedules_as_usual() -> None:
+    """Unless an operator asks for it, no thread gets another policy."""
+    threads = threads_of(started_as=os.SCHED_OTHER, setting="none")
+
+    assert [policy for policy, *_ in threads] == [os.SCHED_OTHER] * 3
 
 
 def test_a_policy_that_an_operator_chose_is_kept() -> None:
