@@ -48,10 +48,8 @@ def needs_of(skus: Iterable[str]) -> Needs:
 
 def load_offers(connection: Connection, skus: Sequence[str]) -> dict[str, Offer]:
     """The offers of the items that exist of `skus`, by SKU."""
-    return {
-        sku: Offer(stocked.item.name, stocked.item.unit_price, stocked.level.available)
-        for sku, stocked in load_items(connection, skus).items()
-    }
+    items, levels = ITEMS.each(connection, skus), LEVELS.each(connection, skus)
+    return {sku: _offer(rows[0], levels[sku][0]) for sku, rows in items.items() if rows}
 
 
 def load_items(connection: Connection, skus: Sequence[str]) -> dict[str, StockedItem]:
@@ -111,6 +109,11 @@ def add_levels(connection: Connection, levels: Iterable[StockLevel]) -> None:
 def _load_levels(connection: Connection, skus: Sequence[str]) -> dict[str, StockLevel]:
     found = LEVELS.each(connection, skus)
     return {sku: StockLevel(*rows[0]) for sku, rows in found.items() if rows}
+
+
+def _offer(item: Sequence[Any], level: Sequence[Any]) -> Offer:
+    _, name, currency_code, unit_price_minor, *_ = item
+    return Offer(name, Money(currency_code, unit_price_minor), StockLevel(*level).available)
 
 
 def _stocked(item: Sequence[Any], level: Sequence[Any]) -> StockedItem:

@@ -65,18 +65,18 @@ def list_movements(connection: Connection, wanted: MovementFilter) -> list[Recor
 
 def move(connection: Connection, movements: Sequence[Movement], at: datetime) -> None:
     """Apply movements to the stock levels, and append them to the ledger."""
-    levels = LEVELS.each(connection, [movement.sku for movement in movements])
+    found = LEVELS.each(connection, [movement.sku for movement in movements])
+    levels = {sku: rows[0] for sku, rows in found.items()}
     for movement in movements:
-        sku, on_hand, held, committed, version = levels[movement.sku][0]
-        level = {
-            "sku": sku,
-            "on_hand": on_hand + movement.on_hand_delta,
-            "held": held + movement.held_delta,
-            "committed": committed + movement.committed_delta,
-            "version": version + 1,
-        }
-        LEVELS.put(connection, level)
-        levels[sku] = (tuple(level.values()),)
+        sku, on_hand, held, committed, version = levels[movement.sku]
+        levels[sku] = (
+            sku,
+            on_hand + movement.on_hand_delta,
+            held + movement.held_delta,
+            committed + movement.committed_delta,
+            version + 1,
+        )
+    LEVELS.put_each(connection, levels.values())
     append_movements(connection, movements, at)
 
 

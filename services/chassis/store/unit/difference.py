@@ -44,6 +44,9 @@ def difference_of(
         elif isinstance(before, Unread):
             result.changed.extend(after)
             result.deleted.extend(() if after else before)
+        elif len(after) == len(before) == 1 and id_of(after[0]) == id_of(before[0]):
+            if changing_of(after[0]) != changing_of(before[0]):
+                result.changed.extend(after)
         elif after != before:
             known = {id_of(row): row for row in before}
             for row in after:

@@ -4,6 +4,7 @@ It is for what a write must know of rows that it appends to, without reading the
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -58,15 +59,18 @@ class Newest:
         return {key: newest.get(key, ()) for key in keys}
 
     def _text(self, dialect: str, number: int) -> str:
-        """A scalar subquery for each column: both databases look each of them up in the index."""
-        table, by, order, *columns = sql.quoted(
-            dialect, [self.name, self._by, self._order, *self._columns]
-        )
-        tail = f"WHERE {by} = wanted.column1 ORDER BY {order} DESC LIMIT 1"
-        newest = (
-            f"(SELECT {column} FROM {table} {tail})"  # noqa: S608 - names of our own
-            for column in columns
-        )
-        keys = ", ".join([sql.marks(dialect, 1)] * number)
-        selected = ", ".join(["column1", *newest])
-        return f"SELECT {selected} FROM (VALUES {keys}) AS wanted"  # noqa: S608 - names of our own
+        return _text(dialect, number, (self.name, self._by, self._order, *self._columns))
+
+
+@cache
+def _text(dialect: str, number: int, names: tuple[str, ...]) -> str:
+    """A scalar subquery for each column: both databases look each of them up in the index."""
+    table, by, order, *columns = sql.quoted(dialect, names)
+    tail = f"WHERE {by} = wanted.column1 ORDER BY {order} DESC LIMIT 1"
+    newest = (
+        f"(SELECT {column} FROM {table} {tail})"  # noqa: S608 - names of our own
+        for column in columns
+    )
+    keys = ", ".join([sql.marks(dialect, 1)] * number)
+    selected = ", ".join(["column1", *newest])
+    return f"SELECT {selected} FROM (VALUES {keys}) AS wanted"  # noqa: S608 - names of our own

@@ -44,6 +44,8 @@ class Rows:
         self.place = next(PLACES)
         self._primary = tuple(unique) or tuple(each.name for each in table.primary_key)
         self._by = tuple(by) or self._primary
+        # Whether several rows may have one key.
+        self._is_shared = self._by != self._primary
         self._changing = tuple(
             name for name in self.columns if name not in {*self._primary, *fixed}
         )
@@ -90,10 +92,22 @@ class Rows:
     def put(self, connection: Connection, values: Mapping[str, object]) -> None:
         """Insert a row, or replace the one with its primary key. `values` are all columns."""
         row = self._pick(values)
-        key, row_id = self.key_of(row), self.id_of(row)
+        key = self.key_of(row)
         unit = current_unit(connection)
-        others = [each for each in unit.get(self, key) if self.id_of(each) != row_id]
+        others: list[Row] = []
+        if self._is_shared:
+            row_id = self.id_of(row)
+            others = [each for each in unit.get(self, key) if self.id_of(each) != row_id]
         unit.set(self, key, (row,) if not others else self.sorted([*others, row]))
+
+    def put_each(self, connection: Connection, rows: Iterable[Row]) -> None:
+        """Like `put` for each of the rows, for tables in which a key has one row.
+
+        Their values are in the order of the table's columns.
+        """
+        unit = current_unit(connection)
+        for row in rows:
+            unit.set(self, self.key_of(row), (row,))
 
     def add(self, connection: Connection, values: Mapping[str, object]) -> None:
         """Insert a row whose key no row has, without reading it. `values` are all columns."""

@@ -57,7 +57,8 @@ def flat(rows: Iterable[Row]) -> tuple[object, ...]:
     return tuple(chain.from_iterable(rows))
 
 
-def named(dialect: str, names: Iterable[str]) -> str:
+@cache
+def named(dialect: str, names: tuple[str, ...]) -> str:
     """A list of column names, quoted where the database needs it."""
     return ", ".join(quoted(dialect, names))
 
@@ -87,7 +88,7 @@ def grouped(rows: Iterable[Row], key_of: Callable[[Row], Any]) -> dict[Any, list
 def insert(dialect: str, table: str, columns: tuple[str, ...], number: int) -> str:
     """The text that inserts so many rows."""
     values = ", ".join([marks(dialect, len(columns))] * number)
-    into = f"{named(dialect, [table])} ({named(dialect, columns)})"
+    into = f"{named(dialect, (table,))} ({named(dialect, columns)})"
     return f"INSERT INTO {into} VALUES {values}"  # noqa: S608 - names of our own
 
 
@@ -106,7 +107,7 @@ def delete(dialect: str, table: str, primary: tuple[str, ...], number: int) -> s
     else:
         each = " AND ".join(f"{name} = {_MARKS[dialect]}" for name in quoted(dialect, primary))
         wanted = " OR ".join([f"({each})"] * number)
-    return f"DELETE FROM {named(dialect, [table])} WHERE {wanted}"  # noqa: S608 - names of our own
+    return f"DELETE FROM {named(dialect, (table,))} WHERE {wanted}"  # noqa: S608 - names of our own
 
 
 @cache
@@ -118,9 +119,9 @@ def select(
     `tail` follows the conditions.
     """
     conditions = " AND ".join(
-        f"{named(dialect, [name])} IN {marks(dialect, number)}" for name, number in wanted
+        f"{named(dialect, (name,))} IN {marks(dialect, number)}" for name, number in wanted
     )
-    text = f"SELECT {columns} FROM {named(dialect, [table])}"  # noqa: S608 - names of our own
+    text = f"SELECT {columns} FROM {named(dialect, (table,))}"  # noqa: S608 - names of our own
     return f"{text} WHERE {conditions} {tail}"
 
 
@@ -135,10 +136,7 @@ def row_maker(columns: Sequence[str]) -> Callable[[Mapping[str, object]], Row]:
 def picker(columns: Sequence[str], names: Sequence[str]) -> Callable[[Row], Any]:
     """The function that picks columns from a row: a value for one name, else a tuple."""
     places = [columns.index(name) for name in names]
-    if len(places) == 1:
-        (place,) = places
-        return lambda row: row[place]
-    return lambda row: tuple(row[place] for place in places)
+    return itemgetter(*places) if places else lambda _: ()
 
 
 def quoted(dialect: str, names: Iterable[str]) -> list[str]:

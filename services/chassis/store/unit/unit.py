@@ -82,7 +82,8 @@ class Unit:
     def set(self, of: Written, key: Key, after: Entry) -> None:
         """Change the rows of a key."""
         before = self.get(of, key)
-        self.show(of, key, after)
+        self._before.append((of, key, before))
+        self._entries[of][key] = after
         stored = self._stored[of].setdefault(key, before)
         self._pending_tables.add(of.name)
         if before or not after:
