@@ -3,13 +3,13 @@
 import gc
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from scripts.suite.postgres import NOT_DURABLE, PostgresServer
 from services.chassis.server.process import GC_THRESHOLDS
+from tests.support.scheduling import pytest_xdist_make_scheduler
 from tests.support.store.databases import (
     IDLE_TRANSACTION_TIMEOUT,
     KINDS,
@@ -19,6 +19,8 @@ from tests.support.store.databases import (
 )
 from tests.support.store.postgres_pool import PostgresPool
 
+__all__ = ["pytest_xdist_make_scheduler"]
+
 # Other programs run on the same small machine, so a slow example is not a failure.
 settings.register_profile("tradepost", deadline=None)
 settings.load_profile("tradepost")
@@ -27,19 +29,6 @@ settings.load_profile("tradepost")
 # A shell's background jobs ignore SIGINT, and the programs that tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-_TESTS = Path(__file__).parent
-_OF_WHOLE_SUITES = ("integration", "scripts/benchmarks")
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Run the tests of a file in one worker, and all tests that start whole suites in another.
-
-    Two suites at the same time are too slow on two cores; one next to other tests is not.
-    """
-    file = item.path.relative_to(_TESTS)
-    suite = str(file).startswith(_OF_WHOLE_SUITES)
-    item.add_marker(pytest.mark.xdist_group("suites" if suite else str(file)))
 
 
 def pytest_collection_finish() -> None:

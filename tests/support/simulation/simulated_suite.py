@@ -157,7 +157,7 @@ class SimulatedSuite:
             await reader.database.write(inbox.move, reached)
         limit = 1 if subscription.subscriber == "order" else self._rng.randint(1, BATCH_MAX)
         query = FeedQuery(reached.position, limit, reached.epoch, subscription.types)
-        page = await source.database.read(read_feed, source.log, query)
+        page = await source.database.read(read_feed, query)
         if not page.events:
             return False
         events = [

@@ -1,0 +1,56 @@
+"""Tests of one file share a process, so the fixtures of their module are set up once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from scripts.tools.paths import ROOT
+
+CONFTEST = "from tests.support.scheduling import pytest_xdist_make_scheduler\n"
+# Each test notes its file and process. It waits until both processes have begun, so that a process
+# that is faster can't take all tests.
+TESTS = """
+import os, pathlib, time, pytest
+
+@pytest.mark.parametrize("number", range(10))
+def test_one(number, pytestconfig):
+    worker, notes = os.environ["PYTEST_XDIST_WORKER"], pathlib.Path(os.environ["NOTES"])
+    (notes / f"began-{worker}").touch()
+    while len(list(notes.glob("began-*"))) < 2:
+        time.sleep(0.01)
+    (notes / f"{pathlib.Path(__file__).stem}-{worker}").touch()
+"""
+FILES = (
+    "tests/integration/test_suite.py",
+    "tests/scripts/benchmarks/test_bench.py",
+    "tests/services/test_orders.py",
+    "tests/services/test_payments.py",
+)
+
+
+def test_a_file_stays_in_one_process_and_whole_suites_in_one(tmp_path: Path) -> None:
+    """Two processes run four files: each file in one, and both that start suites in the same."""
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    for name in FILES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(TESTS)
+    notes = tmp_path / "notes"
+    notes.mkdir()
+
+    options = ("--numprocesses=2", "--dist=loadfile", "--import-mode=importlib", "--rootdir=.")
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "tests"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "NOTES": str(notes), "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    pairs = [path.name.split("-") for path in notes.glob("test_*")]
+    workers = dict(pairs)
+    assert len(pairs) == len(workers) == len(FILES)
+    assert workers["test_suite"] == workers["test_bench"]
+    assert set(workers.values()) == {"gw0", "gw1"}
