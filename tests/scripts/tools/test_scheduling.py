@@ -1,6 +1,5 @@
 """Tests of one file share a process, so the fixtures of their module are set up once."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +41,7 @@ def test_a_file_stays_in_one_process_and_whole_suites_in_one(tmp_path: Path) -> 
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "tests"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "NOTES": str(notes), "PYTEST_ADDOPTS": ""},
+        env={"PYTHONPATH": str(ROOT), "NOTES": str(notes)},
         capture_output=True,
         text=True,
         check=False,
