@@ -1,6 +1,7 @@
 """Settings and fixtures for all tests: databases of both kinds, and hypothesis' profile."""
 
 import gc
+import logging
 import signal
 from collections.abc import Iterator
 
@@ -36,6 +37,18 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def logging_of_the_process() -> Iterator[None]:
+    """Undo what the tests of a file change in the logging of their process."""
+    root, *own = (logging.getLogger(name) for name in ("", "discovery", "services"))
+    levels = [(each, each.level) for each in (root, *own)]
+    yield
+    for each, level in levels:
+        each.setLevel(level)
+    # Not pytest's own handlers, which are of other types.
+    root.handlers[:] = [each for each in root.handlers if type(each) is not logging.StreamHandler]
 
 
 @pytest.fixture(scope="session")
