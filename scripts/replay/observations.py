@@ -24,11 +24,11 @@ class Observations:
     """The observations so far; they grow during a replay.
 
     `failed_calls` counts the calls that failed in spite of retries, by method and status; every
-    method of the suite is safe to repeat, so there should be none. `first_details` has what the
-    first of each of them said. `violations` describes what no
-    caller should ever see: two orders for one request, a good request refused, a read that returns
-    an older version. `reads` counts reads by method, `resumed_watches` the streams that were cut,
-    and `repeated_at_edge` the requests by method that nobody answered, because no edge was there.
+    method of the suite is safe to repeat, so there should be none. `first_details` has the details
+    of the first failure of each of these. `violations` describes what no caller should ever see:
+    two orders for one request, a good request refused, a read that returns an older version.
+    `reads` counts reads by method, `resumed_watches` the streams that were cut, and
+    `repeated_at_edge` the requests by method that nobody answered, because no edge was there.
     """
 
     outcomes: list[OrderOutcome] = field(default_factory=list)

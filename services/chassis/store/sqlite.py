@@ -71,7 +71,7 @@ class SqliteDialect:
         self._lock = FileLock(path.with_name(path.name + ".lock"))
         self._owners = OwnerFiles(path)
         self._checkpoint_pages = checkpoint_pages
-        self._log_file = f"{path}-wal"
+        self._log_file = path.with_name(path.name + "-wal")
         self._log_max_bytes = checkpoint_pages * _PAGE_BYTES
         # The size from which on a long log is reported; it doubles with each report.
         self._report_bytes = 2 * self._log_max_bytes
@@ -182,14 +182,14 @@ class SqliteDialect:
     def _report_long_log(self) -> None:
         """Log that the write-ahead log is long, which only an open read can make it."""
         try:
-            size_bytes = os.stat(self._log_file).st_size  # noqa: PTH116 - Path takes twice as long
+            size_bytes = self._log_file.stat().st_size
         except OSError:
             return
         if size_bytes >= self._report_bytes:
             self._report_bytes = 2 * size_bytes
             _LOG.warning(
                 "store_log_grows",
-                file=self._log_file,
+                file=str(self._log_file),
                 size_bytes=size_bytes,
                 cause="a read of this or another process, such as a backup, stays open",
             )

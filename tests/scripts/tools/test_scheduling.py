@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from scripts.tools.paths import ROOT
+from tests.support.limits import WAIT_S
 
 CONFTEST = "from tests.support.scheduling import pytest_xdist_make_scheduler\n"
 # Each test notes its file and process. It waits until both processes have begun, so that a process
@@ -45,6 +46,7 @@ def test_a_file_stays_in_one_process_and_whole_suites_in_one(tmp_path: Path) -> 
         capture_output=True,
         text=True,
         check=False,
+        timeout=WAIT_S,
     )
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
