@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
+from psycopg.errors import InFailedSqlTransaction
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
@@ -188,6 +190,10 @@ def _answer(result: tuple[object, ...] | BaseException) -> tuple[object, ...]:
     match result:
         case asyncio.CancelledError():
             return CANCELLED
+        case InFailedSqlTransaction() | DBAPIError(orig=InFailedSqlTransaction()):
+            # PostgreSQL refuses what follows a failed statement. If nothing follows, because the
+            # function's keys were read before, the store refuses the function with this error.
+            return "RuntimeError", "the function went on after a statement had failed"
         case BaseException():
             return type(result).__name__, *str(result).splitlines()[:1]
     return result
