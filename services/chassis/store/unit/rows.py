@@ -54,8 +54,8 @@ class Rows:
         self.id_of = sql.picker(self.columns, self._primary)
         self._changing_of = sql.picker(self.columns, self._changing)
         self._refused = _Refused(self)
-        # The ways to find rows by other columns; see `RowsBy`.
-        self.ways: list[RowsBy] = []
+        # Other columns by which rows are found; see `RowsBy`.
+        self.secondary_keys: list[RowsBy] = []
 
     def need(self, key: Key, then: Then | None = None) -> Need:
         """Name a key that a write will read, for `Database.write`; `then` names further needs."""
@@ -231,7 +231,7 @@ class RowsBy:
         self._tail = (f"AND {where}" if where else "") + (f" ORDER BY {order}" if order else "")
         self._is_ordered = bool(order)
         self.key_of = sql.picker(rows.columns, [column])
-        rows.ways.append(self)
+        rows.secondary_keys.append(self)
 
     def need(self, key: Key, then: Then | None = None) -> Need:
         """Name a value that a write will look for, for `Database.write`; see `Rows.need`."""

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from services.chassis.store.unit.needs import Entry, Key, Keyed, Need, Needs
 from services.chassis.store.unit.pipeline import Pipelines
 from services.chassis.store.unit.sql import Row
-from services.chassis.store.unit.written import Insertable, Way, Written
+from services.chassis.store.unit.written import Insertable, SecondaryKey, Written
 
 _KEY = "tradepost_unit"
 
@@ -40,7 +40,7 @@ class Unit:
         # Keys that were not read, and have rows among those that are appended.
         self._hidden: set[tuple[Any, Key]] = set()
         # Keys of rows that were added, by the value of another column.
-        self._added: defaultdict[tuple[Way, Key], list[Key]] = defaultdict(list)
+        self._added: defaultdict[tuple[SecondaryKey, Key], list[Key]] = defaultdict(list)
         # How to undo the running function: the entries before it (None: not read), what it added to
         # `_renewed`, and lengths of `_appended`.
         self._before: list[tuple[Any, Key, Entry | None]] = []
@@ -91,7 +91,7 @@ class Unit:
         if stored and key not in self._renewed[of]:
             self._renewed[of].add(key)
             self._renewed_now.append((of, key))
-        self._added_by_ways(of, key, after)
+        self._index_added(of, key, after)
 
     def put_unread(self, of: Written, key: Key, after: Entry, stored: Entry) -> None:
         """Like `set`, for a key that need not be read: `stored` is what the database may have."""
@@ -102,7 +102,7 @@ class Unit:
         self._entries[of][key] = after
         self._stored[of][key] = stored
         self._pending_tables.add(of.name)
-        self._added_by_ways(of, key, after)
+        self._index_added(of, key, after)
 
     def show(self, of: Keyed, key: Key, after: Entry) -> None:
         """Let functions see another entry, which follows from rows that are written."""
@@ -116,9 +116,9 @@ class Unit:
         """
         self._hidden.add((of, key))
 
-    def added_by(self, way: Way, value: Key) -> Iterable[Key]:
+    def added_by(self, by: SecondaryKey, value: Key) -> Iterable[Key]:
         """The keys of rows that were put with this value; they may have changed since."""
-        return self._added.get((way, value), ())
+        return self._added.get((by, value), ())
 
     def append(self, to: Insertable, rows: Iterable[Row]) -> None:
         """Append rows to a table."""
@@ -209,10 +209,10 @@ class Unit:
             found = [row for cursor in cursors for row in cursor.fetchall()]
             self._learn(of, of.entries(found, keys))
 
-    def _added_by_ways(self, of: Written, key: Key, rows: Entry) -> None:
-        for way in of.ways:
+    def _index_added(self, of: Written, key: Key, rows: Entry) -> None:
+        for by in of.secondary_keys:
             for row in rows:
-                self._added[way, way.key_of(row)].append(key)
+                self._added[by, by.key_of(row)].append(key)
 
     def _unknown(self, needs: Iterable[Need]) -> dict[Keyed, list[Key]]:
         wanted: defaultdict[Keyed, dict[Key, None]] = defaultdict(dict)

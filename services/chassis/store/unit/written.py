@@ -10,8 +10,8 @@ from services.chassis.store.unit.needs import Entry, Key, Keyed
 from services.chassis.store.unit.sql import Row
 
 
-class Way(Protocol):
-    """Another way to find rows, by a column that never changes."""
+class SecondaryKey(Protocol):
+    """A column by which rows are found, too, and which never changes."""
 
     @property
     def key_of(self) -> Callable[[Row], Any]:
@@ -25,8 +25,8 @@ class Written(Keyed, Protocol):
     place: int
 
     @property
-    def ways(self) -> Sequence[Way]:
-        """The other ways to find them."""
+    def secondary_keys(self) -> Sequence[SecondaryKey]:
+        """The other columns by which they are found."""
         ...
 
     def difference(
