@@ -1,7 +1,8 @@
 """The three real services, each with its own port and database, which follow each other's feeds."""
 
+import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import (
     SagaAdminServiceStub,
 )
 from tradepost.order.v1 import order_pb2 as pb
+from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, OrderServiceStub
 from tradepost.payment.v1 import payment_pb2 as pay
 from tradepost.payment.v1 import payment_service_pb2 as payment_rpc
@@ -46,6 +48,7 @@ from services.payment.parts import Dependencies as PaymentDependencies
 from services.payment.parts import FeedChannels as PaymentFeedChannels
 from services.payment.processor.simulated.adapter import SimulatedProcessor
 from services.payment.service import build as build_payment
+from tests.support.limits import WAIT_S
 from tests.support.order.order_service import create, feed_of, new_request_id
 from tests.support.store.databases import Databases
 
@@ -66,6 +69,22 @@ class ThreeServices:
     async def create(self, customer: str = "ann", **of: Any) -> pb.Order:
         """Place an order and wait for its outcome."""
         return await create(self.orders, customer, coordination=self.coordination, **of)
+
+    async def place_all(self, requests: Iterable[rpc.CreateOrderRequest]) -> list[pb.Order]:
+        """Place orders at once.
+
+        UNAVAILABLE is repeated, as callers do: on a busy machine the store may answer too late.
+        """
+        return await asyncio.gather(*map(self._place, requests))
+
+    async def _place(self, request: rpc.CreateOrderRequest) -> pb.Order:
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                try:
+                    return (await self.orders.CreateOrder(request)).order
+                except grpc.aio.AioRpcError as error:
+                    if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                        raise
 
     async def tea(self) -> StockLevel:
         """Read the stock level of tea."""

@@ -235,10 +235,7 @@ async def test_many_orders_at_once_agree_with_stock_and_money(
         for number in range(40)
     ]
     before = await three_services.tea()
-    placed = await asyncio.gather(
-        *(three_services.orders.CreateOrder(request) for request in requests)
-    )
-    orders = [response.order for response in placed]
+    orders = await three_services.place_all(requests)
     confirmed = [order for order in orders if order.state == pb.ORDER_STATE_CONFIRMED]
     assert len(confirmed) == 20
     assert all(order.state == pb.ORDER_STATE_REJECTED for order in orders if order not in confirmed)
