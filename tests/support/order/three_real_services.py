@@ -33,6 +33,7 @@ from tradepost.type.v1.money_pb2 import Money
 
 from discovery.clock import SystemClock
 from discovery.registry.memory import MemoryRegistry
+from scripts.replay.order_placer import SETTLED
 from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import running
 from services.chassis.server.service_definition import Service
@@ -71,9 +72,10 @@ class ThreeServices:
         return await create(self.orders, customer, coordination=self.coordination, **of)
 
     async def place_all(self, requests: Iterable[rpc.CreateOrderRequest]) -> list[pb.Order]:
-        """Place orders at once.
+        """Place orders at once and wait for their outcomes.
 
-        UNAVAILABLE is repeated, as callers do: on a busy machine the store may answer too late.
+        A call is repeated, as callers do, when it is UNAVAILABLE because the store answers too
+        late on a busy machine, and when it ends before the outcome.
         """
         return await asyncio.gather(*map(self._place, requests))
 
@@ -81,10 +83,13 @@ class ThreeServices:
         async with asyncio.timeout(WAIT_S):
             while True:
                 try:
-                    return (await self.orders.CreateOrder(request)).order
+                    order = (await self.orders.CreateOrder(request)).order
                 except grpc.aio.AioRpcError as error:
                     if error.code() is not grpc.StatusCode.UNAVAILABLE:
                         raise
+                    continue
+                if order.state in SETTLED:
+                    return order
 
     async def tea(self) -> StockLevel:
         """Read the stock level of tea."""
