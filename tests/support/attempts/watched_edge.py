@@ -29,9 +29,9 @@ class WatchedEdge:
     server: RecordingService
     people: People
 
-    def token(self, *roles: str) -> bytes:
-        """The header with a token for alice, who has these roles."""
-        return f"authorization: {self.people.headers('alice', *roles)['authorization']}".encode()
+    def token(self, *roles: str, subject: str = "alice") -> bytes:
+        """The header with a token for a person who has these roles."""
+        return f"authorization: {self.people.headers(subject, *roles)['authorization']}".encode()
 
     async def taken(self) -> list[tuple[str, dict[str, str | bytes]]]:
         """The calls that reached the server since this was asked last.

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from discovery.clock import SystemClock
 from scripts.suite.consul import free_ports
 from tests.support.attempts.raw_connection import exchange
 from tests.support.discovery.consul_agent import consul_agent
@@ -11,6 +12,8 @@ from tests.support.edge.running_edge import program_environment
 from tests.support.limits import WAIT_S
 from tests.support.suite.service_process import ServiceProcess, service_process
 
+CLOCK = SystemClock()
+POLL_S = 0.05
 # How many characters of what a caller chooses are logged.
 MOST = {"correlation_id": 128, "traceparent": 55, "content_type": 64, "path": 1024, "method": 16}
 LONG = "a" * 20_000
@@ -37,7 +40,7 @@ async def until_listening(port: int) -> None:
                 await exchange(port, f"GET /first HTTP/1.1{END}".encode())
                 return
             except ConnectionError:
-                pass
+                await CLOCK.sleep(POLL_S)
 
 
 async def answered_ids(port: int) -> list[str]:
@@ -47,17 +50,15 @@ async def answered_ids(port: int) -> list[str]:
     return [reply.headers["x-correlation-id"] for (reply,) in answers[: len(WITH_ID)]]
 
 
-async def lines_of(edge: ServiceProcess, number: int) -> list[dict[str, Any]]:
-    """So many lines of the access log, without those of the first request.
+async def lines_of(edge: ServiceProcess) -> list[dict[str, Any]]:
+    """Stop the edge and return its access log, without the lines of the first request.
 
-    Every line is read as JSON, so one that a caller had broken up would not be read.
+    Envoy writes its last lines when it ends, and else up to ten seconds later. Every line is read
+    as JSON, so one that a caller had broken up would not be read.
     """
-    lines: list[dict[str, Any]] = []
-    while len(lines) < number:
-        line = await edge.line("request")
-        if line.get("path") != "/first":
-            lines.append(line)
-    return lines
+    assert await edge.stop() == 0
+    lines = [line for line in edge.lines if line["event"] == "request"]
+    return [line for line in lines if line.get("path") != "/first"]
 
 
 async def test_a_caller_writes_neither_lines_nor_much(tmp_path: Path) -> None:
@@ -68,8 +69,9 @@ async def test_a_caller_writes_neither_lines_nor_much(tmp_path: Path) -> None:
         async with service_process("edge", environment, log=tmp_path / "errors") as edge:
             await until_listening(port)
             answered = await answered_ids(port)
-            lines = await lines_of(edge, len(WITH_ID) + len(OTHERS))
+            lines = await lines_of(edge)
 
+    assert len(lines) == len(WITH_ID) + len(OTHERS)
     for line in lines:
         assert {name: len(str(line.get(name, ""))) <= most for name, most in MOST.items()} == (
             dict.fromkeys(MOST, True)

@@ -1,5 +1,6 @@
 """Headers by which a caller would steer the edge, or be somebody else to a service."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -216,9 +217,11 @@ async def test_nobody_gets_more_time_than_the_edge_gives(watched: WatchedEdge) -
     }
 
     watched.server.silent.add("GetOrder")
-    by_rest, _, _ = await sent(watched.edge, "GET", "/v1/orders/x", headers=shown)
-    by_connect, _, _ = await sent(watched.edge, "POST", path, headers=connect, body=b"")
-    _, web_headers, web_body = await sent(watched.edge, "POST", path, headers=web, body=bytes(5))
+    (by_rest, _, _), (by_connect, _, _), (_, web_headers, web_body) = await asyncio.gather(
+        sent(watched.edge, "GET", "/v1/orders/x", headers=shown),
+        sent(watched.edge, "POST", path, headers=connect, body=b""),
+        sent(watched.edge, "POST", path, headers=web, body=bytes(5)),
+    )
     watched.server.silent.clear()
 
     assert (by_rest in {408, 504}, by_connect in {408, 504}) == (True, True), (by_rest, by_connect)
