@@ -67,10 +67,7 @@ class ClientProcess:
 async def client_process(
     way: str, target: str, instances: int, *, log: Path, environment: Mapping[str, str]
 ) -> AsyncIterator[ClientProcess]:
-    """Run the client until the block ends; its first channel is open when the block begins.
-
-    Raises StartError.
-    """
+    """Run the client until the block ends; it has no channel before `open`."""
     with (
         log.open("w") as errors,
         subprocess.Popen(  # noqa: ASYNC220 - returns once it runs
@@ -88,9 +85,7 @@ async def client_process(
         ) as process,
     ):
         try:
-            client = ClientProcess(way, process, log)
-            await client.open()
-            yield client
+            yield ClientProcess(way, process, log)
         finally:
             process.kill()
 

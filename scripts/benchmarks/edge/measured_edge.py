@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +90,7 @@ async def measured_edge(
                 way: await stop_steps.enter_async_context(_client(way, folder, suite, ports))
                 for way in ways.WAYS
             }
+            await asyncio.gather(*(client.open() for client in clients.values()))
             yield MeasuredEdge(suite, edge, ports, clients)
 
 
@@ -106,12 +107,16 @@ async def _suite(
     orders = range(1, INSTANCES + 1)
     slots = [_slot(folder, agent.address, "order", number, ports.order) for number in orders]
     slots.append(_slot(folder, agent.address, "inventory", 1, 0))
+    stop_steps.push_async_callback(_stop, slots)
     for slot in slots:
         await slot.start()
-        stop_steps.push_async_callback(slot.stop)
     suite = Cluster(agent, registry, clock, folder, slots)
     await suite.wait_registered()
     return suite
+
+
+async def _stop(slots: Iterable[ProcessSlot]) -> None:
+    await asyncio.gather(*(slot.stop() for slot in slots))
 
 
 def _slot(folder: Path, consul: str, service: str, number: int, port: int) -> ProcessSlot:

@@ -5,11 +5,12 @@ import json
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from discovery.registry.memory import MemoryRegistry
 from scripts.suite.consul import free_ports
@@ -147,13 +148,12 @@ async def test_a_client_calls_secure_instances(tmp_path: Path, language: str) ->
     assert set(order.callers) == {Caller("carl", frozenset({"CLERK"}), "payment")}
 
 
-@IN_EACH_LANGUAGE
-async def test_a_client_of_real_processes(tmp_path: Path, language: str) -> None:
-    """With Consul and the edge as programs, `kill -9` and a drain cost no safe call.
-
-    An instance that is started later gets calls, too.
-    """
-    (port,) = free_ports(1)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def answers_of_processes(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, list[str]]:
+    """What the clients of all languages are told while processes are killed and drained."""
+    folder, (port,) = tmp_path_factory.mktemp("processes"), free_ports(1)
     with consul_agent() as consul:
         environment = {
             "CONSUL_HTTP_ADDR": consul.address,
@@ -163,24 +163,44 @@ async def test_a_client_of_real_processes(tmp_path: Path, language: str) -> None
         async with AsyncExitStack() as stack:
 
             def start(name: str) -> AbstractAsyncContextManager[ProcessSlot]:
-                return named_process(name, consul=consul.address, folder=tmp_path)
+                return named_process(name, consul=consul.address, folder=folder)
 
             first = await stack.enter_async_context(start("first"))
             second = await stack.enter_async_context(start("second"))
-            edge = service_process("edge", environment, log=tmp_path / "edge.log")
+            edge = service_process("edge", environment, log=folder / "edge.log")
             await (await stack.enter_async_context(edge)).line("serving")
-            asked = await stack.enter_async_context(
-                client(language, bootstrap_file(tmp_path, port))
-            )
+            bootstrap = bootstrap_file(folder, port)
+            asked = {
+                language: await stack.enter_async_context(client(language, bootstrap))
+                for language in PROGRAMS
+            }
             # Calls may fail before both are registered.
-            await asked.ask_until("first", "second")
+            await all_ask_until(asked, "first", "second")
             await first.stop(signal.SIGKILL)
-            answers = await asked.ask_until("second", "second", "second", "second")
+            told = [await all_ask_until(asked, "second", "second", "second", "second")]
             await stack.enter_async_context(start("third"))
-            answers += await asked.ask_until("second", "third")
+            told.append(await all_ask_until(asked, "second", "third"))
             drained = asyncio.create_task(second.stop())
-            answers += await asked.ask_until("third", "third", "third", "third")
+            told.append(await all_ask_until(asked, "third", "third", "third", "third"))
             await drained
-            answers += await asked.ask_until("third", "third", "third", "third")
+            told.append(await all_ask_until(asked, "third", "third", "third", "third"))
+    return {language: [name for each in told for name in each[language]] for language in PROGRAMS}
 
-    assert set(answers) == {"second", "third"}
+
+async def all_ask_until(
+    asked: Mapping[str, AskingProgram], *names: str
+) -> dict[str, Sequence[str]]:
+    """Let all clients ask at the same time until each was told these names in turn."""
+    told = await asyncio.gather(*(each.ask_until(*names) for each in asked.values()))
+    return dict(zip(asked, told, strict=True))
+
+
+@IN_EACH_LANGUAGE
+def test_a_client_of_real_processes(
+    answers_of_processes: dict[str, list[str]], language: str
+) -> None:
+    """With Consul and the edge as programs, `kill -9` and a drain cost no safe call.
+
+    An instance that is started later gets calls, too.
+    """
+    assert set(answers_of_processes[language]) == {"second", "third"}
