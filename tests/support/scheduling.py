@@ -9,6 +9,11 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 _OF_WHOLE_SUITES = ("tests/integration/", "tests/scripts/benchmarks/")
+# Of those, the ones that start a few small instances only: the process of the others ends last.
+_OF_FEW_INSTANCES = (
+    "tests/scripts/benchmarks/test_discovery_bench.py",
+    "tests/scripts/benchmarks/test_soak.py",
+)
 
 
 class FileScheduling(LoadScopeScheduling):
@@ -19,7 +24,8 @@ class FileScheduling(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, _ = nodeid.partition("::")
-        return "suites" if file.startswith(_OF_WHOLE_SUITES) else file
+        alone = file.startswith(_OF_FEW_INSTANCES) or not file.startswith(_OF_WHOLE_SUITES)
+        return file if alone else "suites"
 
 
 @pytest.hookimpl(optionalhook=True)
