@@ -24,7 +24,7 @@ _STALE_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class CheckSettings:
-    """How the agent checks an instance: by grpc.health.v1, service "".
+    """How the agent checks an instance: by grpc.health.v1, service "", or by HTTP at `http_path`.
 
     The agent removes an instance that is critical for `deregister_after_s` (at least 60 s). The
     default is much longer than an outage from which an instance may recover.
@@ -34,6 +34,7 @@ class CheckSettings:
     timeout_s: float = 2.0
     deregister_after_s: float = 600.0
     tls: bool = False
+    http_path: str = ""
 
 
 class ConsulRegistry:
@@ -184,17 +185,25 @@ class ConsulRegistry:
         The agent's output of a passing gRPC check is always the same text, so a check alone never
         wakes a blocking query (hashicorp/consul#1244).
         """
+        endpoint = instance.health_endpoint or instance.endpoint
         definition: dict[str, Any] = {
-            "Name": "grpc.health.v1",
-            "GRPC": instance.health_endpoint or instance.endpoint,
+            **self._asked(endpoint),
             "Interval": f"{self._check.interval_s:g}s",
             "Timeout": f"{self._check.timeout_s:g}s",
             "Status": "passing",
             "DeregisterCriticalServiceAfter": f"{self._check.deregister_after_s:g}s",
         }
-        if self._check.tls:
-            definition["GRPCUseTLS"] = True
         return definition
+
+    def _asked(self, endpoint: str) -> dict[str, Any]:
+        """What the check asks, and how."""
+        if self._check.http_path:
+            scheme = "https" if self._check.tls else "http"
+            return {"Name": "http", "HTTP": f"{scheme}://{endpoint}{self._check.http_path}"}
+        asked: dict[str, Any] = {"Name": "grpc.health.v1", "GRPC": endpoint}
+        if self._check.tls:
+            asked["GRPCUseTLS"] = True
+        return asked
 
     def _observe(self, service: str, freshness: Freshness) -> None:
         """Keep how fresh the answer was; log when it becomes old or fresh again."""

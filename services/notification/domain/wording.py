@@ -1,6 +1,6 @@
 """The words of the messages to customers."""
 
-from services.notification.domain.amounts import format_amount
+from services.chassis.domain.amounts import format_amount
 from services.notification.domain.events import (
     CancellationCause,
     CancellationStarted,

@@ -22,6 +22,7 @@ PARTS = {
     "inventory": "services/inventory/",
     "notification": "services/notification/",
     "edge": "services/edge/",
+    "web": "services/web/",
     "scripts": "scripts/",
 }
 ROOTS = [folder.rstrip("/").replace("/", ".") for folder in PARTS.values()]

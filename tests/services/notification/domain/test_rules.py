@@ -2,8 +2,8 @@
 
 import pytest
 
+from services.chassis.domain.amounts import format_amount
 from services.chassis.domain.money import Money
-from services.notification.domain.amounts import format_amount
 from services.notification.domain.errors import UnknownOrderError
 from services.notification.domain.events import (
     CancellationCause,

@@ -1,0 +1,80 @@
+"""The login below an application's prefix: OpenID Connect's code flow with PKCE, and the logout.
+
+    GET /shop/login?next=/shop/orders -> the identity provider -> GET /shop/login/callback -> next
+
+The tokens stay on the server's side of the cookie: no script of a page can read them.
+"""
+
+from http import HTTPStatus
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from services.chassis.telemetry import logs
+from services.web.csrf import FIELD
+from services.web.issuer import Issuer
+from services.web.person import person, session_user, signed_in
+
+__all__ = ["Login", "login_url", "person", "signed_in"]
+
+_NEXT = "next"
+
+
+class Login:
+    """The endpoints of login and logout for one application."""
+
+    def __init__(self, issuer: Issuer, *, prefix: str, public_url: str) -> None:
+        self._issuer = issuer
+        self._prefix = prefix
+        self._callback = f"{public_url}{prefix}/login/callback"
+        self._log = logs.get_logger("login")
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """The routes that the application adds to its own."""
+        return (
+            Route(f"{self._prefix}/login", self.begin, methods=["GET"], name="login"),
+            Route(f"{self._prefix}/login/callback", self.finish, methods=["GET"]),
+            Route(f"{self._prefix}/logout", self.end, methods=["POST"], name="logout"),
+        )
+
+    async def begin(self, request: Request) -> Response:
+        """Remember where the person wants to go, and send them to the identity provider."""
+        request.session[_NEXT] = self._local(request.query_params.get(_NEXT, ""))
+        return await self._issuer.redirect(request, callback=self._callback)
+
+    async def finish(self, request: Request) -> Response:
+        """Keep who has logged in, and go where they wanted to."""
+        who, token = await self._issuer.finish(request)
+        # Whatever was known before the login must not be good for anything after it.
+        request.session.pop(FIELD, None)
+        request.session["user"] = session_user(who, token)
+        self._log.info("signed in", subject=who.subject)
+        return _see_other(self._local(request.session.pop(_NEXT, "")))
+
+    async def end(self, request: Request) -> Response:
+        """Forget everything about the person."""
+        request.session.clear()
+        return _see_other(f"{self._prefix}/")
+
+    def _local(self, path: str) -> str:
+        """Return a path of this application only: anything else may be a trap (CWE-601)."""
+        is_ours = path.startswith(f"{self._prefix}/") and path.isprintable() and "\\" not in path
+        return path if is_ours and len(path) <= _MAX_PATH_CHARACTERS else f"{self._prefix}/"
+
+
+# It is kept in the session, which has to fit into a cookie.
+_MAX_PATH_CHARACTERS = 512
+
+
+def login_url(request: Request) -> str:
+    """Return the address of the login that leads back to the page of a GET request."""
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    prefix: str = request.app.state.prefix
+    return f"{prefix}/login?{_NEXT}={quote(wanted if request.method == 'GET' else prefix + '/')}"
+
+
+def _see_other(path: str) -> Response:
+    return RedirectResponse(path, status_code=HTTPStatus.SEE_OTHER)
