@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import httpx
+import httpx2
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.starlette_client import StarletteIntegration, StarletteOAuth2App
 from joserfc.errors import JoseError
@@ -67,7 +67,7 @@ class Issuer:
         """Return the discovery document. Raises IssuerUnavailableError."""
         try:
             found: dict[str, Any] = await self._client.load_server_metadata()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx2.HTTPError, ValueError) as error:
             raise IssuerUnavailableError(f"{type(error).__name__}: {error}") from error
         if found.get("issuer") != self._settings.issuer:
             # OpenID Connect Discovery, section 4.3: it would be the document of somebody else.
@@ -101,7 +101,7 @@ class Issuer:
             )
         except (OAuthError, JoseError) as error:
             raise LoginRefusedError(str(error)) from error
-        except (httpx.HTTPError, ValueError, RuntimeError) as error:
+        except (httpx2.HTTPError, ValueError, RuntimeError) as error:
             raise IssuerUnavailableError(f"{type(error).__name__}: {error}") from error
         about = answer.get("userinfo")
         if not about:
