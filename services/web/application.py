@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from discovery.clock import Clock
@@ -56,13 +56,21 @@ def web_application(
     """
     issuer = Issuer(login, clock=clock)
     files = StaticFiles([OWN_FILES, *([static] if static else [])], prefix=prefix)
-    own = Login(issuer, prefix=prefix, public_url=settings.public_url)
+    own = Login(issuer, prefix=prefix, public_url=settings.public_url, clock=clock)
     app = Starlette(
-        routes=[Route("/healthz", _healthz), files.route, *own.routes, *routes],
+        routes=[
+            Route("/healthz", _healthz),
+            Route(prefix, partial(_to_first_page, f"{prefix}/")),
+            files.route,
+            *own.routes,
+            *routes,
+        ],
         middleware=_middleware(name, prefix, settings, issuer, clock=clock, ids=ids),
         exception_handlers={HTTPException: _answer},
         lifespan=partial(_running, issuer),
     )
+    # Its redirects would lead to the address by which the edge called.
+    app.router.redirect_slashes = False
     app.state.name, app.state.prefix, app.state.services = name, prefix, services
     app.state.clock, app.state.drain = clock, Drain()
     app.state.new_csrf_token = new_csrf_token
@@ -107,6 +115,10 @@ def _middleware(
 
 async def _answer(request: Request, error: Exception) -> Response:
     return answer(request, error)
+
+
+async def _to_first_page(path: str, _: Request) -> Response:
+    return RedirectResponse(path, status_code=HTTPStatus.PERMANENT_REDIRECT)
 
 
 async def _healthz(request: Request) -> Response:

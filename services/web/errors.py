@@ -57,6 +57,7 @@ _LATER = "Nothing is lost. Wait a few seconds, then load the page again."
 _REPORT = "If it happens again, tell us the number below."
 _NO_LOGIN = "Signing in is not possible at the moment"
 _SERVER_ERRORS = 500
+_JUST_SIGNED_IN_S = 30
 
 _BY_CODE: dict[grpc.StatusCode, Failure] = {
     failure.code: failure
@@ -148,7 +149,7 @@ def answer(request: Request, error: Exception) -> Response:
     """Return what the person, or the program, that sent the request gets for an error."""
     failure = failure_of(error)
     if failure is _BUG:
-        logs.get_logger("web").error("request failed", path=request.url.path, exc_info=error)
+        logs.get_logger("web").error("request failed", path=request.scope["path"], exc_info=error)
     if isinstance(error, SessionTooLargeError):
         # Otherwise the page that says so could not be sent either.
         request.session.clear()
@@ -213,7 +214,7 @@ def _of_status(status: int) -> Failure:
 def _wants_page(request: Request) -> bool:
     """Whether a person asks: below the prefix, unless the request asks for JSON."""
     prefix: str = request.app.state.prefix
-    is_below = request.url.path.startswith(f"{prefix}/")
+    is_below = request.scope["path"].startswith(f"{prefix}/")
     return is_below and "application/json" not in request.headers.get("accept", "")
 
 
@@ -223,8 +224,14 @@ def _page(request: Request, failure: Failure) -> Response:
 
 
 def _to_login(request: Request, failure: Failure) -> Response:
-    """Lead a person to the login; htmx is told to load that page as a whole."""
-    request.session.pop("user", None)
+    """Lead a person to the login; htmx is told to load that page as a whole.
+
+    Somebody who has just come from there would go round in a circle, so they get a page.
+    """
+    user = request.session.pop("user", None)
+    now_s = request.app.state.clock.now().timestamp()
+    if user and now_s - user["since_s"] < _JUST_SIGNED_IN_S:
+        return _page(request, failure)
     if request.headers.get("hx-request"):
         return Response(status_code=failure.status, headers={"HX-Redirect": login_url(request)})
     if request.method not in {"GET", "HEAD"}:

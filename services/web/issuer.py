@@ -6,6 +6,7 @@ import httpx2
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.starlette_client import StarletteIntegration, StarletteOAuth2App
 from joserfc.errors import JoseError
+from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -110,6 +111,20 @@ class Issuer:
         if person.subject != about["sub"]:
             raise LoginRefusedError("id_token and access token are about different people")
         return person, str(answer["access_token"])
+
+    async def logout_url(self, *, back_to: str) -> str:
+        """Return where a person logs out of the identity provider; "" if it has no such place.
+
+        `back_to` must be registered there (OpenID Connect RP-Initiated Logout).
+        """
+        try:
+            endpoint = (await self.metadata()).get("end_session_endpoint", "")
+        except IssuerUnavailableError:
+            endpoint = ""
+        if not endpoint:
+            return ""
+        facts = {"client_id": self._settings.client_id, "post_logout_redirect_uri": back_to}
+        return str(URL(endpoint).include_query_params(**facts))
 
     async def _fetch_keys(self) -> bytes:
         try:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from discovery.clock import Clock
 from services.chassis.telemetry import logs
 from services.web.csrf import FIELD
 from services.web.issuer import Issuer
@@ -20,15 +21,18 @@ from services.web.person import person, session_user, signed_in
 __all__ = ["Login", "login_url", "person", "signed_in"]
 
 _NEXT = "next"
+# It is kept in the session, which has to fit into a cookie.
+_MAX_PATH_CHARACTERS = 512
 
 
 class Login:
     """The endpoints of login and logout for one application."""
 
-    def __init__(self, issuer: Issuer, *, prefix: str, public_url: str) -> None:
+    def __init__(self, issuer: Issuer, *, prefix: str, public_url: str, clock: Clock) -> None:
         self._issuer = issuer
         self._prefix = prefix
-        self._callback = f"{public_url}{prefix}/login/callback"
+        self._public_url = f"{public_url}{prefix}"
+        self._clock = clock
         self._log = logs.get_logger("login")
 
     @property
@@ -43,21 +47,23 @@ class Login:
     async def begin(self, request: Request) -> Response:
         """Remember where the person wants to go, and send them to the identity provider."""
         request.session[_NEXT] = self._local(request.query_params.get(_NEXT, ""))
-        return await self._issuer.redirect(request, callback=self._callback)
+        return await self._issuer.redirect(request, callback=f"{self._public_url}/login/callback")
 
     async def finish(self, request: Request) -> Response:
         """Keep who has logged in, and go where they wanted to."""
         who, token = await self._issuer.finish(request)
         # Whatever was known before the login must not be good for anything after it.
         request.session.pop(FIELD, None)
-        request.session["user"] = session_user(who, token)
+        since_s = self._clock.now().timestamp()
+        request.session["user"] = session_user(who, token, since_s=since_s)
         self._log.info("signed in", subject=who.subject)
         return _see_other(self._local(request.session.pop(_NEXT, "")))
 
     async def end(self, request: Request) -> Response:
-        """Forget everything about the person."""
+        """Forget everything about the person, and have the identity provider forget them too."""
         request.session.clear()
-        return _see_other(f"{self._prefix}/")
+        elsewhere = await self._issuer.logout_url(back_to=self._public_url)
+        return _see_other(elsewhere or f"{self._prefix}/")
 
     def _local(self, path: str) -> str:
         """Return a path of this application only: anything else may be a trap (CWE-601)."""
@@ -65,15 +71,13 @@ class Login:
         return path if is_ours and len(path) <= _MAX_PATH_CHARACTERS else f"{self._prefix}/"
 
 
-# It is kept in the session, which has to fit into a cookie.
-_MAX_PATH_CHARACTERS = 512
-
-
 def login_url(request: Request) -> str:
     """Return the address of the login that leads back to the page of a GET request."""
-    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     prefix: str = request.app.state.prefix
-    return f"{prefix}/login?{_NEXT}={quote(wanted if request.method == 'GET' else prefix + '/')}"
+    query = f"?{request.url.query}" if request.url.query else ""
+    # What a POST answered can't be loaded again.
+    wanted = request.scope["path"] + query if request.method == "GET" else f"{prefix}/"
+    return f"{prefix}/login?{_NEXT}={quote(wanted)}"
 
 
 def _see_other(path: str) -> Response:

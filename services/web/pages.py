@@ -54,7 +54,7 @@ def render(request: Request, template: str, *, status_code: int = 200, **context
         "person": person(request),
         "prefix": state.prefix,
         "application": state.name,
-        "path": request.url.path,
+        "path": request.scope["path"],
         "csrf_field": partial(csrf_field, request),
         "csrf_token": partial(csrf_token, request),
         "correlation_id": correlation.current().correlation_id,

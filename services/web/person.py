@@ -20,12 +20,13 @@ class SignInRequiredError(Exception):
         super().__init__("please sign in")
 
 
-def session_user(person: Person, token: str) -> dict[str, Any]:
-    """Return what `request.session["user"]` holds of a person."""
+def session_user(person: Person, token: str, *, since_s: float) -> dict[str, Any]:
+    """Return what `request.session["user"]` holds of a person who has signed in at `since_s`."""
     return {
         "subject": person.subject,
         "roles": sorted(person.roles),
         "token": token,
+        "since_s": since_s,
         "until_s": person.until_s,
     }
 

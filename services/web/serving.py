@@ -25,6 +25,7 @@ from discovery.registry.protocols import Registrar
 from discovery.registry.registration import Registration
 from services.chassis.identity.caller import Caller
 from services.chassis.identity.consul_connect import agent_address
+from services.chassis.identity.security import OPEN, Security
 from services.chassis.ids import IdFactory
 from services.chassis.server import background
 from services.chassis.server.errors import CannotListenError
@@ -33,6 +34,7 @@ from services.chassis.server.settings import RegistrySettings
 from services.chassis.telemetry import logs
 from services.web.live import Drain
 from services.web.settings import WebSettings
+from services.web.tls import server_context
 
 # Longer than an edge keeps an idle connection (Envoy: an hour): it must be the one that closes it,
 # or a request may arrive at a connection that is being closed.
@@ -51,20 +53,31 @@ async def serve(
     clock: Clock,
     ids: IdFactory,
     rng: random.Random,
+    security: Security = OPEN,
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Run an application until SIGTERM, SIGINT or `stop`; `ready` is called with the port.
 
-    It is registered under `name`. Raises CannotListenError and SettingError.
+    It is registered under `name`, and serves with the certificates of `security`. Raises
+    CannotListenError and SettingError.
     """
     log = logs.get_logger("server")
     stop = stop or asyncio.Event()
     with on_first_signal(stop.set):
         async with (
-            registrar_of(registry, settings, clock=clock, rng=rng) as registrar,
+            registrar_of(
+                registry, settings, clock=clock, rng=rng, is_secure=not security.is_open
+            ) as registrar,
             running(
-                app, settings, name=name, registrar=registrar, clock=clock, ids=ids, rng=rng
+                app,
+                settings,
+                name=name,
+                registrar=registrar,
+                clock=clock,
+                ids=ids,
+                rng=rng,
+                security=security,
             ) as port,
         ):
             log.info("serving", service=name, port=port)
@@ -85,13 +98,14 @@ async def running(
     ids: IdFactory,
     rng: random.Random,
     registrar: Registrar | None = None,
+    security: Security = OPEN,
 ) -> AsyncIterator[int]:
     """Serve while the block runs, without signals, as tests need it; yields the port."""
     drain: Drain = app.state.drain
     async with AsyncExitStack() as stop_steps:
         start = await stop_steps.enter_async_context(background.tasks(Caller(service=name)))
         listener = _listen(settings)
-        server = _Server(_config(app, settings))
+        server = _Server(_config(app, settings, security, start))
         serving = asyncio.create_task(server.serve([listener]))
         stop_steps.push_async_callback(_finish, server, serving)
         stop_steps.callback(drain.end_streams)
@@ -105,13 +119,20 @@ async def running(
             )
             stop_steps.push_async_callback(registration.withdraw)
             start(registration.run)
+        for work in security.background:
+            start(work)
         stop_steps.callback(drain.leave)
         yield port
 
 
 @asynccontextmanager
 async def registrar_of(
-    registry: RegistrySettings, settings: WebSettings, *, clock: Clock, rng: random.Random
+    registry: RegistrySettings,
+    settings: WebSettings,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    is_secure: bool,
 ) -> AsyncIterator[Registrar | None]:
     """Yield the Consul agent, which asks /healthz; None if registration is turned off.
 
@@ -125,7 +146,7 @@ async def registrar_of(
         agent_address(registry.address),
         clock=clock,
         rng=rng,
-        check=CheckSettings(http_path=_HEALTH_PATH),
+        check=CheckSettings(http_path=_HEALTH_PATH, tls=is_secure),
     )
     try:
         yield agent
@@ -141,9 +162,16 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _config(app: Starlette, settings: WebSettings) -> uvicorn.Config:
+def _config(
+    app: Starlette, settings: WebSettings, security: Security, start: background.Start
+) -> uvicorn.Config:
+    context = None
+    if security.certificates is not None:
+        context, keep_newest = server_context(security.certificates)
+        start(keep_newest)
     return uvicorn.Config(
         app,
+        ssl_context_factory=None if context is None else lambda *_: context,
         lifespan="on",
         ws="none",
         log_config=None,

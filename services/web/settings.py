@@ -1,4 +1,7 @@
-"""Settings of a web application, read once in `__main__`; each field is an environment variable."""
+"""Settings of a web application, read once in `__main__`; each field is an environment variable.
+
+Those of the secure mode and of the registry are the chassis'.
+"""
 
 from ipaddress import ip_address
 from typing import Annotated, TypeAlias

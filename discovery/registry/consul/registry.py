@@ -199,7 +199,9 @@ class ConsulRegistry:
         """What the check asks, and how."""
         if self._check.http_path:
             scheme = "https" if self._check.tls else "http"
-            return {"Name": "http", "HTTP": f"{scheme}://{endpoint}{self._check.http_path}"}
+            url = f"{scheme}://{endpoint}{self._check.http_path}"
+            # The agent asks whether it answers; who it is, callers check.
+            return {"Name": "http", "HTTP": url, "TLSSkipVerify": True}
         asked: dict[str, Any] = {"Name": "grpc.health.v1", "GRPC": endpoint}
         if self._check.tls:
             asked["GRPCUseTLS"] = True

@@ -31,7 +31,7 @@ class Identified:
         await self._app(scope, receive, send)
 
     async def _of(self, request: Request) -> tuple[Person | None, str]:
-        if request.url.path.startswith(self._below):
+        if request.scope["path"].startswith(self._below):
             return self._of_session(request.session.get("user", {}))
         authorization = request.headers.get("authorization", "")
         if not authorization.lower().startswith(_BEARER):
