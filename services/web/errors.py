@@ -10,7 +10,8 @@ A page says what happened and what to do; JSON has the form of the edge's errors
 correlation id.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 import grpc
@@ -35,7 +36,6 @@ from services.web.session import SessionTooLargeError
 
 RETRY_AFTER_S = 2
 _ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
-_DOMAIN = "web.tradepost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,9 @@ class Failure:
     # Further facts in words that are for the person.
     detail: str = ""
     can_retry: bool = False
+    # Whose reason it is, and what it tells besides: those of a service if it refused.
+    domain: str = "web.tradepost"
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 _BACK = "Go back, check what you entered, and try again."
@@ -148,6 +151,8 @@ _BY_STATUS = {failure.status: failure for failure in reversed(_BY_CODE.values())
 def answer(request: Request, error: Exception) -> Response:
     """Return what the person, or the program, that sent the request gets for an error."""
     failure = failure_of(error)
+    if isinstance(error, LoginRefusedError | IssuerUnavailableError):
+        logs.get_logger("login").warning("sign-in failed", cause=error.cause)
     if failure is _BUG:
         logs.get_logger("web").error("request failed", path=request.scope["path"], exc_info=error)
     if isinstance(error, SessionTooLargeError):
@@ -191,11 +196,15 @@ def _of_call(error: grpc.aio.AioRpcError) -> Failure:
     if known is None:
         return _BUG
     info = discovery.error_info(error)
-    is_refusal = info is not None and not known.can_retry
+    if info is None:
+        return known
     return replace(
         known,
-        reason=known.reason if info is None else info.reason,
-        detail=error.details() or "" if is_refusal else "",
+        reason=info.reason,
+        domain=info.domain,
+        facts=info.metadata,
+        # What a failure says is about the inside, and not for people.
+        detail="" if known.can_retry else error.details() or "",
     )
 
 
@@ -245,8 +254,11 @@ def _json(failure: Failure) -> Response:
     info = {
         "@type": _ERROR_INFO,
         "reason": failure.reason,
-        "domain": _DOMAIN,
-        "metadata": {"correlation_id": correlation.current().correlation_id},
+        "domain": failure.domain,
+        "metadata": {
+            **failure.facts,
+            "correlation_id": correlation.current().correlation_id,
+        },
     }
     status = {"code": number, "message": failure.detail or failure.title, "details": [info]}
     response = JSONResponse(status, status_code=failure.status)

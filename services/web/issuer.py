@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from discovery.clock import Clock
 from services.chassis.identity.authentication import Person
+from services.chassis.identity.errors import ExpiredTokenError, InvalidTokenError
 from services.chassis.identity.issuer_keys import IssuerKeys
 from services.chassis.identity.key_set import KeysNotReadError, fetch
 from services.chassis.identity.tokens import TokenVerifier
@@ -104,13 +105,21 @@ class Issuer:
             raise LoginRefusedError(str(error)) from error
         except (httpx2.HTTPError, ValueError, RuntimeError) as error:
             raise IssuerUnavailableError(f"{type(error).__name__}: {error}") from error
-        about = answer.get("userinfo")
-        if not about:
-            raise LoginRefusedError("the answer has no id_token")
-        person = await self.verify(answer["access_token"])
+        return await self._person(answer)
+
+    async def _person(self, answer: dict[str, Any]) -> tuple[Person, str]:
+        """Return whom both tokens of an answer are about, and the one for services."""
+        about, token = answer.get("userinfo"), answer.get("access_token")
+        if not about or not isinstance(token, str):
+            raise LoginRefusedError("the answer lacks an id_token or an access token")
+        try:
+            person = await self.verify(token)
+        except (InvalidTokenError, ExpiredTokenError) as error:
+            # A login that began again by itself would end here again.
+            raise LoginRefusedError(f"services would refuse the access token: {error}") from error
         if person.subject != about["sub"]:
             raise LoginRefusedError("id_token and access token are about different people")
-        return person, str(answer["access_token"])
+        return person, token
 
     async def logout_url(self, *, back_to: str) -> str:
         """Return where a person logs out of the identity provider; "" if it has no such place.

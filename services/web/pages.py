@@ -21,7 +21,7 @@ from services.web.csrf import csrf_field, csrf_token
 from services.web.person import person
 
 OWN_TEMPLATES = Path(__file__).with_name("templates")
-_MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
+_SECOND_MS, _MINUTE_S, _HOUR_S, _DAY_S = 1_000, 60, 3_600, 86_400
 
 
 def environment_of(templates: Path, static: Callable[[str], str]) -> jinja2.Environment:
@@ -90,12 +90,14 @@ def duration(value: Duration | float) -> str:
     seconds = value.ToTimedelta().total_seconds() if isinstance(value, Duration) else value
     if seconds < 0:
         return f"-{duration(-seconds)}"
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < _MINUTE_S:
+    # Rounded first, so that no part reaches the next unit: 59.96 s are 1 min 0 s.
+    if round(seconds * 1_000) < _SECOND_MS:
+        return f"{seconds * 1_000:.0f} ms"
+    if round(seconds, 1) < _MINUTE_S:
         return f"{seconds:.1f} s"
-    if seconds < _HOUR_S:
-        return f"{seconds // _MINUTE_S:.0f} min {seconds % _MINUTE_S:.0f} s"
-    if seconds < _DAY_S:
-        return f"{seconds // _HOUR_S:.0f} h {seconds % _HOUR_S // _MINUTE_S:.0f} min"
-    return f"{seconds // _DAY_S:.0f} d {seconds % _DAY_S // _HOUR_S:.0f} h"
+    whole = round(seconds)
+    if whole < _HOUR_S:
+        return f"{whole // _MINUTE_S} min {whole % _MINUTE_S} s"
+    if whole < _DAY_S:
+        return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S} min"
+    return f"{whole // _DAY_S} d {whole % _DAY_S // _HOUR_S} h"

@@ -41,7 +41,6 @@ from services.web.tls import server_context
 KEEP_ALIVE_S = 3_900
 _HEALTH_PATH = "/healthz"
 _BACKLOG = 1_024
-_START_POLL_S = 0.01
 
 
 async def serve(
@@ -101,6 +100,7 @@ async def running(
     security: Security = OPEN,
 ) -> AsyncIterator[int]:
     """Serve while the block runs, without signals, as tests need it; yields the port."""
+    logs.ensure_configured()
     drain: Drain = app.state.drain
     async with AsyncExitStack() as stop_steps:
         start = await stop_steps.enter_async_context(background.tasks(Caller(service=name)))
@@ -109,7 +109,7 @@ async def running(
         serving = asyncio.create_task(server.serve([listener]))
         stop_steps.push_async_callback(_finish, server, serving)
         stop_steps.callback(drain.end_streams)
-        await _started(server, serving, clock)
+        await _started(server, serving)
         port: int = listener.getsockname()[1]
         stop_steps.push_async_callback(clock.sleep, settings.drain_s)
         if registrar is not None:
@@ -157,6 +157,14 @@ async def registrar_of(
 class _Server(uvicorn.Server):
     """A server that leaves signals to `serve`, which has more to do than to stop at once."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.serves = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.serves.set()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -200,11 +208,13 @@ def _listen(settings: WebSettings) -> socket.socket:
     return listener
 
 
-async def _started(server: uvicorn.Server, serving: asyncio.Task[None], clock: Clock) -> None:
-    while not server.started:
-        if serving.done():
-            serving.result()
-        await clock.sleep(_START_POLL_S)
+async def _started(server: _Server, serving: asyncio.Task[None]) -> None:
+    """Return once the server serves; raise what kept it from that."""
+    serves = asyncio.ensure_future(server.serves.wait())
+    await asyncio.wait({serves, serving}, return_when=asyncio.FIRST_COMPLETED)
+    serves.cancel()
+    if serving.done():
+        serving.result()
 
 
 async def _finish(server: uvicorn.Server, serving: asyncio.Task[None]) -> None:

@@ -3,6 +3,7 @@
 Those of the secure mode and of the registry are the chassis'.
 """
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
@@ -91,6 +92,14 @@ class WebSettings(BaseSettings):
     def address(self) -> str:
         """The address of the instance."""
         return self.advertise_address or self.host
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """Where the application listens and is dialled, by the variable that says so."""
+        return {
+            "TRADEPOST_WEB_HOST": self.host,
+            "TRADEPOST_WEB_ADVERTISE_ADDRESS": self.address,
+        }
 
     def check_address(self) -> None:
         """Raise SettingError if nobody can dial the address, as 0.0.0.0 and [::]."""

@@ -19,12 +19,13 @@ from services.inventory.settings import FeedSettings as InventoryFeedSettings
 from services.notification.settings import NotificationSettings
 from services.order.settings import ParticipantSettings, SagaSettings
 from services.payment.settings import FeedSettings, PaymentSettings
+from services.web.settings import LoginSettings, TargetSettings, WebSettings
 
 ALL = (
     *(DatabaseSettings, RegistrySettings, ServerSettings, TelemetrySettings),
     *(InventoryFeedSettings, NotificationSettings, ParticipantSettings, SagaSettings),
     *(FeedSettings, PaymentSettings, TlsSettings, TokenSettings, EdgeSettings),
-    ListenerTlsSettings,
+    *(ListenerTlsSettings, WebSettings, LoginSettings, TargetSettings),
 )
 VARIABLE = re.compile(r"(?:CONSUL|DATABASE|DISCOVERY|OTEL|TRADEPOST)_[A-Z][A-Z0-9_]*")
 READ_BY_DISCOVERY = re.compile(rf"environ(?:\.get\(|\[|, )\"({VARIABLE.pattern})\"")
@@ -38,6 +39,7 @@ OF_OPENTELEMETRY = frozenset(
     }
 )
 
+SESSION_KEY = "A" * 43 + "="
 URLS_WITH_SECRETS = (
     "ftp://user:hunter2@host:99999/path?key=hunter2",
     "https://user:hun ter2/hunter2@host:99999/?hunter2",
@@ -97,6 +99,12 @@ def test_all_settings_are_checked() -> None:
         (ParticipantSettings, "TRADEPOST_PAYMENT_TARGET", "payment:50051", "invalid target"),
         (PaymentSettings, "TRADEPOST_PAYMENT_CALL_TIMEOUT_S", "9", "TRADEPOST_PAYMENT_LEASE_S"),
         (EdgeSettings, "TRADEPOST_EDGE_HOST", "localhost", "must be an IP address"),
+        (WebSettings, "TRADEPOST_WEB_SESSION_KEYS", "c2VjcmV0", "key 1 is no key of 32 bytes"),
+        (WebSettings, "TRADEPOST_WEB_SESSION_KEYS", " ,", "must have a key"),
+        (WebSettings, "TRADEPOST_WEB_PUBLIC_URL", "shop.example", "must be an origin"),
+        (WebSettings, "TRADEPOST_WEB_PUBLIC_URL", "https://shop.example/shop", "must be an origin"),
+        (LoginSettings, "TRADEPOST_LOGIN_ISSUER", "http://login.example", "https:// URL"),
+        (LoginSettings, "TRADEPOST_LOGIN_CLIENT_ID", "", "at least 1 character"),
         (ServerSettings, "TRADEPOST_PORT", "70000", "65535, not '70000'"),
         (ServerSettings, "TRADEPOST_PORT", "http", "not 'http'"),
         (ServerSettings, "TRADEPOST_ADVERTISE_ADDRESS", "10.0.0.1:50051", "without a port"),
@@ -116,6 +124,9 @@ def test_an_error_names_the_variable(
     """The error names the variable to change and the cause; it repeats no secret."""
     monkeypatch.setenv("DATABASE_URL", "sqlite:////tmp/db")
     monkeypatch.setenv("TRADEPOST_PROCESSOR_URL", "simulated:///tmp/db")
+    monkeypatch.setenv("TRADEPOST_WEB_SESSION_KEYS", SESSION_KEY)
+    monkeypatch.setenv("TRADEPOST_LOGIN_ISSUER", "https://login.example")
+    monkeypatch.setenv("TRADEPOST_LOGIN_CLIENT_ID", "storefront")
     monkeypatch.setenv(variable, value)
 
     with pytest.raises(SettingError) as refused:
@@ -138,6 +149,9 @@ def test_no_error_repeats_what_may_be_secret_in_a_url(
                 environment.setenv("DATABASE_URL", "sqlite:////tmp/db")
                 environment.setenv("TRADEPOST_PROCESSOR_URL", "simulated:///tmp/db")
                 environment.setenv("TRADEPOST_NOTIFICATION_SENDER_URL", "file:///tmp")
+                environment.setenv("TRADEPOST_WEB_SESSION_KEYS", SESSION_KEY)
+                environment.setenv("TRADEPOST_LOGIN_ISSUER", "https://login.example")
+                environment.setenv("TRADEPOST_LOGIN_CLIENT_ID", "storefront")
                 environment.setenv(variable, value)
                 try:
                     read(kind)
