@@ -30,6 +30,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "*/__main__.py": "a composition root makes the rng that everything below is given",
         "discovery/fork.py": "makes the rng of every channel, and seeds it anew after a fork",
         "discovery/cli/main.py": "the composition root of the command line",
+        "services/web/csrf.py": "its tokens are secrets, which only the system's own chance makes",
         "tests/clients/python/order.py": "an application like any other, with ids of its own",
     },
     rules.environment_from_nowhere: {

@@ -5,10 +5,10 @@ Whoever comes to /authorize is sent back at once as `subject`.
 
 import base64
 import hashlib
-import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 from urllib.parse import urlencode
 
@@ -42,6 +42,7 @@ class SmallIssuer:
     access_claims: dict[str, Any] = field(default_factory=dict)
     answer: dict[str, Any] = field(default_factory=dict)
     requests: dict[str, dict[str, str]] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=count)
 
     def app(self) -> Starlette:
         return Starlette(
@@ -77,7 +78,7 @@ class SmallIssuer:
         )
         if not is_right:
             return PlainTextResponse("not right", status_code=400)
-        code = secrets.token_urlsafe()
+        code = f"code-{next(self.numbers)}"
         self.requests[code] = asked
         back = urlencode({"code": code, "state": asked["state"]})
         return RedirectResponse(f"{asked['redirect_uri']}?{back}", status_code=303)
