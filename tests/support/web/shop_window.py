@@ -3,7 +3,7 @@
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,7 +116,7 @@ class Pages:
     async def live(self, request: Request) -> Response:
         return live(request, self._versions())
 
-    async def _versions(self) -> AsyncIterator[ServerSentEvent]:
+    async def _versions(self) -> AsyncGenerator[ServerSentEvent, None]:
         yield ServerSentEvent(id="1", data="placed")
         self.waiting.set()
         await self.go_on.wait()
