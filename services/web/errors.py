@@ -239,7 +239,7 @@ def _to_login(request: Request, failure: Failure) -> Response:
     """
     user = request.session.pop("user", None)
     now_s = request.app.state.clock.now().timestamp()
-    if user and now_s - user["since_s"] < _JUST_SIGNED_IN_S:
+    if user and now_s - user.get("since_s", 0) < _JUST_SIGNED_IN_S:
         return _page(request, failure)
     if request.headers.get("hx-request"):
         return Response(status_code=failure.status, headers={"HX-Redirect": login_url(request)})

@@ -6,7 +6,7 @@ The tokens stay on the server's side of the cookie: no script of a page can read
 """
 
 from http import HTTPStatus
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -72,11 +72,20 @@ class Login:
 
 
 def login_url(request: Request) -> str:
-    """Return the address of the login that leads back to the page of a GET request."""
+    """Return the address of the login that leads back to the page of a GET request.
+
+    For a part of a page, that is the page in which it is (htmx tells it).
+    """
     prefix: str = request.app.state.prefix
-    query = f"?{request.url.query}" if request.url.query else ""
-    # What a POST answered can't be loaded again.
-    wanted = request.scope["path"] + query if request.method == "GET" else f"{prefix}/"
+    page = urlsplit(request.headers.get("hx-current-url", ""))
+    if page.path:
+        path, query = page.path, page.query
+    else:
+        path, query = request.scope["path"], request.url.query
+    wanted = f"{path}?{query}" if query else path
+    if request.method != "GET" and not page.path:
+        # What a POST answered can't be loaded again.
+        wanted = f"{prefix}/"
     return f"{prefix}/login?{_NEXT}={quote(wanted)}"
 
 

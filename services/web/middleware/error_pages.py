@@ -1,6 +1,6 @@
 """Answers with a page, or JSON, whatever error comes from below."""
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.web.errors import answer
@@ -22,6 +22,9 @@ class ErrorPages:
 
         try:
             await self._app(scope, receive, noting)
+        except ClientDisconnect:
+            # Nobody is there to read an answer.
+            return
         except Exception as error:
             if has_begun or scope["type"] != "http":
                 raise

@@ -1,5 +1,6 @@
 """A page says what happened and what to do; a program gets the same as JSON."""
 
+import asyncio
 import json
 
 import grpc
@@ -114,6 +115,15 @@ async def test_a_part_of_a_page_leads_the_whole_page_to_the_login() -> None:
         assert answer.text == ""
 
 
+async def test_after_the_login_a_part_is_seen_in_its_page() -> None:
+    """People come back to the page that asked for the part, not to the part alone."""
+    async with shop_window() as shop, shop.browser() as browser:
+        sent = {"hx-request": "true", "hx-current-url": f"{shop.url}/shop/?page=2"}
+        answer = await browser.get("/shop/orders", headers=sent)
+
+        assert answer.headers["hx-redirect"] == "/shop/login?next=/shop/%3Fpage%3D2"
+
+
 async def test_an_unknown_address_has_a_page() -> None:
     """And a program gets JSON, also where it asks for a page's address."""
     async with shop_window() as shop, shop.browser() as browser:
@@ -147,6 +157,19 @@ async def test_a_bug_is_logged_and_not_shown(capsys: pytest.CaptureFixture[str])
     assert [line["correlation_id"] for line in logged] == [answer.headers["x-correlation-id"]]
     assert "hunter2" in logged[0]["exception"]
     assert logged[0]["correlation_id"] in answer.text
+
+
+async def test_a_browser_that_leaves_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever closes the page while a form is sent leaves no error in the log."""
+    async with shop_window() as shop:
+        host, port = shop.url.removeprefix("http://").split(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"POST /shop/basket HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nsku=")
+        await writer.drain()
+        writer.close()
+
+    assert "request failed" not in capsys.readouterr().out
+    assert shop.pages.placed == []
 
 
 async def test_the_correlation_of_the_edge_is_kept() -> None:

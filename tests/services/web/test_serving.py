@@ -16,6 +16,7 @@ from services.chassis.identity.security import OPEN, Security
 from services.chassis.ids import IdFactory
 from services.chassis.server.errors import CannotListenError
 from services.chassis.server.settings import RegistrySettings
+from services.web.program import serve_application
 from services.web.services import open_services
 from services.web.serving import serve
 from services.web.settings import WebSettings
@@ -24,7 +25,15 @@ from tests.support.certificates.memory_source import MemoryCertificates
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
 from tests.support.limits import WAIT_S
 from tests.support.web.moved_clock import MovedClock
-from tests.support.web.shop_window import NAME, NOWHERE, Pages, application, web_settings
+from tests.support.web.shop_window import (
+    NAME,
+    NOWHERE,
+    PREFIX,
+    TEMPLATES,
+    Pages,
+    application,
+    web_settings,
+)
 from tests.support.web.small_issuer import small_issuer
 
 UNREGISTERED = RegistrySettings(kind="none")
@@ -154,6 +163,21 @@ async def test_a_taken_port_is_named() -> None:
     assert isinstance(error, CannotListenError)
     assert str(error) == f"cannot listen on 127.0.0.1:{port}"
     assert error.setting == "TRADEPOST_WEB_HOST, TRADEPOST_WEB_PORT"
+
+
+async def test_an_open_application_serves_this_machine_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without TLS others could read cookies and tokens, so it doesn't start."""
+    monkeypatch.setenv("TRADEPOST_WEB_HOST", "0.0.0.0")
+    monkeypatch.setenv("TRADEPOST_WEB_SESSION_KEYS", web_settings().session_keys)
+    monkeypatch.setenv("TRADEPOST_LOGIN_ISSUER", "https://login.example")
+    monkeypatch.setenv("TRADEPOST_LOGIN_CLIENT_ID", NAME)
+
+    with pytest.raises(SettingError, match=r"TRADEPOST_WEB_HOST: '0\.0\.0\.0' is reached"):
+        await serve_application(
+            NAME, (), prefix=PREFIX, templates=TEMPLATES, clock=SystemClock(), rng=random.Random(7)
+        )
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "[::]", ""])
