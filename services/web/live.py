@@ -5,8 +5,9 @@ it got. So an instance that stops tells it to do that soon, and ends the stream.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
+import anyio
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import AppStatus, EventSourceResponse
 from starlette.requests import Request
@@ -19,6 +20,8 @@ RETRY_MS = 1_000
 RETRY_AFTER_DRAIN_MS = 100
 # A browser that reads nothing for so long has gone.
 SEND_TIMEOUT_S = 30.0
+# How long the source of a stream gets to close.
+CLOSE_S = 5.0
 
 # The library would end streams on the signal, before the instance is deregistered.
 AppStatus.enable_automatic_graceful_drain = False
@@ -44,10 +47,11 @@ class Drain:
         await self._begun.wait()
 
 
-def live(request: Request, events: AsyncIterator[ServerSentEvent]) -> EventSourceResponse:
+def live(request: Request, events: AsyncGenerator[ServerSentEvent, None]) -> EventSourceResponse:
     """Answer with a stream of events, until they end, the browser leaves or the instance drains.
 
     Give each event an `id` that `Last-Event-ID` can go on from. Comments keep the stream alive.
+    `events` is closed with the stream, so nothing is watched for a browser that has gone.
     """
     drain: Drain = request.app.state.drain
     return EventSourceResponse(
@@ -56,23 +60,36 @@ def live(request: Request, events: AsyncIterator[ServerSentEvent]) -> EventSourc
 
 
 async def _until_drain(
-    events: AsyncIterator[ServerSentEvent], drain: Drain
+    events: AsyncGenerator[ServerSentEvent, None], drain: Drain
 ) -> AsyncIterator[ServerSentEvent]:
     # The deadline of a page would end the calls of the stream.
     discovery.inherit_deadline(None)
-    yield ServerSentEvent(retry=RETRY_MS, comment="open")
     draining = asyncio.ensure_future(drain.wait())
+    following: asyncio.Future[ServerSentEvent | None] | None = None
     try:
-        while True:
+        yield ServerSentEvent(retry=RETRY_MS, comment="open")
+        while not draining.done():
             following = asyncio.ensure_future(anext(events, None))
             await asyncio.wait({following, draining}, return_when=asyncio.FIRST_COMPLETED)
-            if draining.done():
-                following.cancel()
-                break
-            event = following.result()
-            if event is None:
-                return
-            yield event
+            if following.done():
+                event = following.result()
+                if event is None:
+                    return
+                yield event
         yield ServerSentEvent(retry=RETRY_AFTER_DRAIN_MS, comment="draining")
     finally:
         draining.cancel()
+        # A browser that leaves cancels this task, which must still end the watch.
+        with anyio.move_on_after(CLOSE_S, shield=True):
+            await _close(events, following)
+
+
+async def _close(
+    events: AsyncGenerator[ServerSentEvent, None],
+    following: asyncio.Future[ServerSentEvent | None] | None,
+) -> None:
+    """Close the source, which can't be closed while somebody waits for its next event."""
+    if following is not None:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    await events.aclose()

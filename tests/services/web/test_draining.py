@@ -145,12 +145,29 @@ async def test_live_streams_end_and_ask_to_come_back_soon() -> None:
             await instance.end_drain()
             rest = [line async for line in lines]
         await instance.stopped()
+        assert instance.pages.closed.is_set()
 
     assert stream.headers["content-type"].startswith("text/event-stream")
     assert f"retry: {RETRY_MS}" in seen
     assert "id: 1" in seen
     assert f"retry: {RETRY_AFTER_DRAIN_MS}" in rest
     assert [line for line in rest if line.startswith(("id", "data"))] == []
+
+
+async def test_nothing_is_watched_for_a_browser_that_has_gone() -> None:
+    """The source of a stream is closed as soon as its browser leaves, also while it waits."""
+    async with an_instance() as instance:
+        async with instance.browser.stream("GET", "/shop/live") as stream:
+            lines = stream.aiter_lines()
+            await anext(lines)
+            await instance.pages.waiting.wait()
+        async with asyncio.timeout(WAIT_S):
+            await instance.pages.closed.wait()
+
+        assert not instance.pages.go_on.is_set()
+        await instance.begin_stop()
+        await instance.end_drain()
+        await instance.stopped()
 
 
 async def test_a_stream_that_ends_by_itself_ends() -> None:

@@ -45,11 +45,16 @@ NOWHERE = TargetSettings(
 
 @dataclass(slots=True)
 class Pages:
-    """The endpoints. `slow` waits for `go_on`; `refusing` is a service that refuses every call."""
+    """The endpoints. `refusing` is a service that refuses every call.
+
+    `slow` and `live` set `waiting` and wait for `go_on`; `closed` is set when the stream's source
+    is closed.
+    """
 
     refusing: grpc.aio.Channel | None = None
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
     placed: list[str] = field(default_factory=list)
 
     @property
@@ -117,10 +122,13 @@ class Pages:
         return live(request, self._versions())
 
     async def _versions(self) -> AsyncGenerator[ServerSentEvent, None]:
-        yield ServerSentEvent(id="1", data="placed")
-        self.waiting.set()
-        await self.go_on.wait()
-        yield ServerSentEvent(id="2", data="paid")
+        try:
+            yield ServerSentEvent(id="1", data="placed")
+            self.waiting.set()
+            await self.go_on.wait()
+            yield ServerSentEvent(id="2", data="paid")
+        finally:
+            self.closed.set()
 
 
 @dataclass(frozen=True, slots=True)
