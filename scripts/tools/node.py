@@ -1,4 +1,4 @@
-"""Installs Node, npm and the packages of the example application in Node.
+"""Installs Node, npm and their packages that tests use: of an example application, and axe.
 
 A Node on PATH is used if there is one; otherwise it is put into `.tools/node`. Standard library
 only.
@@ -21,13 +21,15 @@ from scripts.tools.paths import (
 
 LOCK = ROOT / "requirements-node.txt"
 INSTALLED = TOOLS / "node"
+# The folders with a package.json and its lock: the example application, and axe, which looks for
+# accessibility faults in a browser.
+PACKAGES = (ROOT / "tests" / "clients" / "node", ROOT / "tests" / "support" / "browser")
 STAMP = TOOLS / ".node-packages-done"
-APPLICATION = ROOT / "tests" / "clients" / "node"
 # The application's packages need at least this version.
 MIN_MAJOR = 18
-# The size of the lock's wheel, and of the application's packages.
+# The size of the lock's wheel, and of all packages.
 DOWNLOAD_MB = 59
-PACKAGES_MB = 19
+PACKAGES_MB = 22
 # The paths of the programs in the wheel.
 PROGRAMS = {"node": "bin/node", "npm": "lib/node_modules/npm/bin/npm-cli.js"}
 
@@ -35,7 +37,7 @@ PROGRAMS = {"node": "bin/node", "npm": "lib/node_modules/npm/bin/npm-cli.js"}
 def downloads() -> list[tuple[str, int]]:
     """What is not installed yet, with its size in MB."""
     due = [] if _is_usable() else [("Node", DOWNLOAD_MB)]
-    return due if STAMP.exists() else [*due, ("packages of a Node example", PACKAGES_MB)]
+    return due if STAMP.exists() else [*due, ("Node packages of tests", PACKAGES_MB)]
 
 
 def ensure_node() -> None:
@@ -54,15 +56,16 @@ def ensure_node() -> None:
 
 
 def ensure_node_packages() -> None:
-    """Install the packages of the application's lock into the application's folder."""
-    lock = APPLICATION / "package-lock.json"
-    key = stamps.digest(str(APPLICATION), lock, APPLICATION / "package.json")
-    if stamps.is_fresh(STAMP, key) and (APPLICATION / "node_modules").is_dir():
+    """Install what the locks name into the folders of the locks."""
+    files = [folder / name for folder in PACKAGES for name in ("package.json", "package-lock.json")]
+    key = stamps.digest(str(ROOT), *files)
+    if stamps.is_fresh(STAMP, key) and all((each / "node_modules").is_dir() for each in PACKAGES):
         return
-    print("installing the packages of the Node application", flush=True)
-    # Scripts of packages are not run.
-    npm = ("npm", "ci", "--prefix", APPLICATION, "--ignore-scripts", "--no-audit", "--no-fund")
-    run(*npm, settings={"PATH": tool_environment()["PATH"]})
+    print("installing the Node packages of tests", flush=True)
+    for folder in PACKAGES:
+        # Scripts of packages are not run.
+        npm = ("npm", "ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund")
+        run(*npm, settings={"PATH": tool_environment()["PATH"]})
     stamps.leave(STAMP, key)
 
 

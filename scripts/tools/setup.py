@@ -21,7 +21,7 @@ EXIT_INTERRUPTED = 130
 def main() -> None:
     """The command `./scripts/setup`."""
     argparse.ArgumentParser(prog="./scripts/setup", description=__doc__).parse_args()
-    ensure_all()
+    ensure_all(for_tests=True)
 
 
 def continue_in_environment(module: str, arguments: Sequence[str]) -> None:
@@ -34,19 +34,24 @@ def continue_in_environment(module: str, arguments: Sequence[str]) -> None:
         os.execv(environment.PYTHON, [str(environment.PYTHON), "-m", module, *arguments])  # noqa: S606
 
 
-def ensure_all() -> None:
-    """Run every step that isn't done; on failure print what a person can do, and exit."""
+def ensure_all(*, for_tests: bool = False) -> None:
+    """Run every step that isn't done; on failure print what a person can do, and exit.
+
+    What only tests need is installed `for_tests`: a first `./scripts/run` downloads less.
+    """
     try:
         with stamps.only_one(TOOLS / ".setup-lock"):
-            _announce()
+            _announce(for_tests=for_tests)
             environment.ensure_venv()
             binaries.ensure_packaged()
             environment.ensure_packages()
             binaries.ensure_envoy()
             binaries.ensure_consul()
-            binaries.ensure_pgbouncer()
-            node.ensure_node()
-            node.ensure_node_packages()
+            if for_tests:
+                binaries.ensure_pgbouncer()
+                node.ensure_node()
+                node.ensure_node_packages()
+                binaries.ensure_chromium()
     except (SetupError, OSError) as error:
         print(f"setup: {error}", file=sys.stderr)
         sys.exit(EXIT_FAILED)
@@ -55,9 +60,11 @@ def ensure_all() -> None:
         sys.exit(EXIT_INTERRUPTED)
 
 
-def _announce() -> None:
+def _announce(*, for_tests: bool) -> None:
     """Say what will be downloaded, and how much, before it begins."""
-    due = [*environment.downloads(), *binaries.downloads(), *node.downloads()]
+    due = [*environment.downloads(), *binaries.downloads()]
+    if for_tests:
+        due += [*binaries.test_downloads(), *node.downloads()]
     if due:
         total = sum(megabytes for _, megabytes in due)
         parts = ", ".join(f"{what} {megabytes} MB" for what, megabytes in due)

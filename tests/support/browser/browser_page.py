@@ -1,0 +1,75 @@
+"""A real browser for tests: Chromium without a screen, which reaches this machine only.
+
+A conftest.py or a test file imports the fixture `page`.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+from scripts.tools.paths import tool_path
+from tests.support.limits import WAIT_S
+
+WIDE = {"width": 1280, "height": 800}
+_ARGUMENTS = (
+    # Root has no sandbox.
+    "--no-sandbox",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)
+_VIOLATION = "Content Security Policy"
+
+
+@asynccontextmanager
+async def running_browser() -> AsyncIterator[Browser]:
+    """Start Chromium; pages in different contexts share no cookie."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=tool_path("chromium"), args=_ARGUMENTS, timeout=WAIT_S * 1_000
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@asynccontextmanager
+async def opened_page(browser: Browser, *, scripts: bool = True) -> AsyncIterator[Page]:
+    """A page in a context of its own, as wide as a desk's; certificates are not checked.
+
+    At the end, an error that no script caught and whatever the page's own policy refused fail the
+    test.
+    """
+    context = await browser.new_context(
+        viewport=WIDE, locale="en-GB", ignore_https_errors=True, java_script_enabled=scripts
+    )
+    context.set_default_timeout(WAIT_S * 1_000)
+    page = await context.new_page()
+    faults: list[str] = []
+
+    def on_message(message: ConsoleMessage) -> None:
+        if message.type == "error" and _VIOLATION in message.text:
+            faults.append(message.text)
+
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", on_message)
+    try:
+        yield page
+    finally:
+        await context.close()
+    assert faults == [], "\n".join(faults)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """A browser of the test's own."""
+    async with running_browser() as started:
+        yield started
+
+
+@pytest.fixture
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page of a new visitor."""
+    async with opened_page(browser) as opened:
+        yield opened
