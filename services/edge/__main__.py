@@ -18,7 +18,7 @@ from services.chassis.telemetry import logs
 from services.edge.accepted_tokens import accepted_tokens
 from services.edge.bootstrap import bootstrap, unix_socket
 from services.edge.contract.contract import read as read_contract
-from services.edge.edge import control_plane
+from services.edge.edge import check_applications, control_plane
 from services.edge.envoy import EnvoyProcess, kept_running, program_of
 from services.edge.own_certificates import own_certificates
 from services.edge.resources.filters.token_check import AcceptedTokens
@@ -29,7 +29,8 @@ _LOOPBACK = "127.0.0.1"
 
 async def main() -> None:
     """Run until a signal stops it. Raises SettingError."""
-    settings = read(EdgeSettings)
+    settings, contract = read(EdgeSettings), read_contract()
+    check_applications(settings, contract)
     clock, rng = SystemClock(), random.Random()
     log = logs.get_logger("edge")
     certificates = await own_certificates(settings.host, clock=clock, rng=rng)
@@ -45,7 +46,7 @@ async def main() -> None:
             await stack.enter_async_context(
                 control_plane(
                     addresses,
-                    contract=read_contract(),
+                    contract=contract,
                     settings=settings,
                     watcher=ConsulRegistry(agent_address(), clock=clock, rng=rng),
                     clock=clock,

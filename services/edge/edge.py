@@ -9,6 +9,7 @@ from envoy.service.discovery.v3 import ads_pb2_grpc
 
 from discovery.clock import Clock
 from discovery.registry.protocols import Watcher
+from services.chassis.environment import SettingError
 from services.chassis.identity.caller import Caller
 from services.chassis.server import background
 from services.chassis.server.errors import CannotListenError
@@ -20,7 +21,7 @@ from services.edge.control_plane.snapshot import snapshot
 from services.edge.control_plane.state import State
 from services.edge.proxyless.client_resources import client_resources
 from services.edge.resources.filters.token_check import AcceptedTokens
-from services.edge.resources.resources import services_of
+from services.edge.resources.resources import applications_of, services_of
 from services.edge.settings import EdgeSettings
 
 _NONE = CertificateSources()
@@ -54,7 +55,7 @@ async def control_plane(
         grpc_clients.publish(snapshot(client_resources(instances, contract, settings)))
 
     watch = RegistryWatch(
-        services_of(contract),
+        (*services_of(contract), *applications_of(settings)),
         watcher=watcher,
         clock=clock,
         rng=rng,
@@ -77,6 +78,15 @@ async def control_plane(
     finally:
         # Envoys keep what they have; they connect again to the next control plane.
         await server.stop(None)
+
+
+def check_applications(settings: EdgeSettings, contract: Contract) -> None:
+    """Raise SettingError for a web application that has the name of a service of the contract."""
+    for name in applications_of(settings):
+        if name in services_of(contract):
+            raise SettingError(
+                "TRADEPOST_EDGE_PAGES", f"{name} is a service of the contracts, which has no pages"
+            )
 
 
 def _listen(server: grpc.aio.Server, address: str) -> None:

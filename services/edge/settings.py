@@ -1,6 +1,9 @@
 """The settings of the edge; read once in `__main__`."""
 
+import re
+from collections.abc import Mapping
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Self
 
 from pydantic import Field, FilePath, field_validator, model_validator
@@ -9,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from services.chassis.environment import HostSetting
 
 MIB = 1024 * 1024
+_PAGES = re.compile(r"((?:/[a-z0-9][a-z0-9-]*)+)=([a-z0-9][a-z0-9-]*)")
 
 
 class EdgeSettings(BaseSettings):
@@ -65,6 +69,9 @@ class EdgeSettings(BaseSettings):
     # The origins of pages that may call from a browser, separated by commas, such as
     # "https://shop.example,https://staff.example:8443".
     allowed_origins: str = ""
+    # The web applications by the prefixes of their paths, separated by commas, such as
+    # "/shop=storefront,/console=console"; the first one is where "/" leads.
+    pages: str = ""
 
     @field_validator("host")
     @classmethod
@@ -75,10 +82,27 @@ class EdgeSettings(BaseSettings):
             raise ValueError(f"must be an IP address, not {host!r}: Envoy takes no name") from None
         return host
 
+    @field_validator("pages")
+    @classmethod
+    def _are_pages(cls, text: str) -> str:
+        entries = _separated(text)
+        for entry in entries:
+            if not _PAGES.fullmatch(entry):
+                raise ValueError(f"must be such as /shop=storefront, not {entry!r}")
+        if len({entry.partition("=")[0] for entry in entries}) < len(entries):
+            raise ValueError("must name each path once")
+        return text
+
+    @property
+    def applications(self) -> Mapping[str, str]:
+        """The web applications by the prefixes of their paths, in the order of the setting."""
+        pairs = (entry.partition("=") for entry in _separated(self.pages))
+        return MappingProxyType({prefix: name for prefix, _, name in pairs})
+
     @property
     def origins(self) -> tuple[str, ...]:
         """The allowed origins, one by one."""
-        return tuple(filter(None, (each.strip() for each in self.allowed_origins.split(","))))
+        return _separated(self.allowed_origins)
 
 
 class ListenerTlsSettings(BaseSettings):
@@ -106,3 +130,7 @@ class ListenerTlsSettings(BaseSettings):
             if present and not file:
                 raise ValueError(f"{variable}: must be set, because {present[0]} is")
         return self
+
+
+def _separated(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (each.strip() for each in text.split(","))))

@@ -1,7 +1,7 @@
-"""CDS: one cluster a service, and one that leads to the listener inside Envoy."""
+"""CDS: a cluster for each service and web application, and one to the listener inside Envoy."""
 
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2, outlier_detection_pb2
-from envoy.config.core.v3 import address_pb2, config_source_pb2, protocol_pb2
+from envoy.config.core.v3 import address_pb2, base_pb2, config_source_pb2, protocol_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from envoy.type.v3 import percent_pb2
@@ -31,8 +31,20 @@ def service_cluster(service: str, spiffe_id: str = "") -> cluster_pb2.Cluster:
 
     With `spiffe_id` by mutual TLS to those that prove it, otherwise without TLS.
     """
+    return _registered(service, _http2(), service_socket(spiffe_id) if spiffe_id else None)
+
+
+def page_cluster(application: str, spiffe_id: str = "") -> cluster_pb2.Cluster:
+    """Return the cluster of a web application: HTTP/1.1, otherwise as that of a service."""
+    socket = service_socket(spiffe_id, protocol="http/1.1") if spiffe_id else None
+    return _registered(application, _http1(), socket)
+
+
+def _registered(
+    name: str, protocol: AnyMessage, socket: base_pb2.TransportSocket | None
+) -> cluster_pb2.Cluster:
     return cluster_pb2.Cluster(
-        name=service,
+        name=name,
         type=cluster_pb2.Cluster.EDS,
         eds_cluster_config=cluster_pb2.Cluster.EdsClusterConfig(
             eds_config=config_source_pb2.ConfigSource(
@@ -49,8 +61,8 @@ def service_cluster(service: str, spiffe_id: str = "") -> cluster_pb2.Cluster:
         ),
         circuit_breakers=_circuit_breakers(),
         outlier_detection=_outlier_detection(),
-        typed_extension_protocol_options={_HTTP_OPTIONS: _http2()},
-        transport_socket=service_socket(spiffe_id) if spiffe_id else None,
+        typed_extension_protocol_options={_HTTP_OPTIONS: protocol},
+        transport_socket=socket,
         # An instance that left the registry gets no calls, even if Envoy could still reach it.
         ignore_health_on_host_removal=True,
     )
@@ -115,6 +127,13 @@ def _outlier_detection() -> outlier_detection_pb2.OutlierDetection:
         enforcing_success_rate=UInt32Value(value=0),
         enforcing_local_origin_success_rate=UInt32Value(value=0),
     )
+
+
+def _http1() -> AnyMessage:
+    explicit = http_protocol_options_pb2.HttpProtocolOptions.ExplicitHttpConfig(
+        http_protocol_options=protocol_pb2.Http1ProtocolOptions()
+    )
+    return packed(http_protocol_options_pb2.HttpProtocolOptions(explicit_http_config=explicit))
 
 
 def _http2() -> AnyMessage:

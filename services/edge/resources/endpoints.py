@@ -1,4 +1,4 @@
-"""EDS: the registered instances of each service."""
+"""EDS: the registered instances of each service and web application."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -8,6 +8,9 @@ from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from google.protobuf.wrappers_pb2 import UInt32Value
 
 from discovery.registry.instance import SOCKETS, Instance
+
+# What an instance of a web application says of itself in its metadata.
+PROTOCOL, HTTP = "protocol", "http"
 
 
 def endpoints(service: str, instances: Sequence[Instance]) -> endpoint_pb2.ClusterLoadAssignment:
@@ -24,6 +27,13 @@ def endpoints(service: str, instances: Sequence[Instance]) -> endpoint_pb2.Clust
             )
         ],
     )
+
+
+def page_endpoints(
+    application: str, instances: Sequence[Instance]
+) -> endpoint_pb2.ClusterLoadAssignment:
+    """Return the load assignment of a web application: the instances that say they speak HTTP."""
+    return endpoints(application, [each for each in instances if each.meta.get(PROTOCOL) == HTTP])
 
 
 def can_be_dialled(instance: Instance) -> bool:

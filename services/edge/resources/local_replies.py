@@ -1,8 +1,12 @@
-"""Writes Envoy's own replies in the protocol of the caller, each with its reason as ErrorInfo."""
+"""Writes Envoy's own replies in the protocol of the caller, each with its reason as ErrorInfo.
+
+A person in a browser, at a path of a web application, gets a page.
+"""
 
 import base64
+import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.core.v3 import base_pb2, substitution_format_string_pb2
@@ -13,6 +17,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
 )
 from google.protobuf.wrappers_pb2 import UInt32Value
 
+from services.edge.resources.error_page import HEADERS, error_page
 from services.edge.resources.headers import (
     GRPC_WEB_TYPE,
     absent,
@@ -20,36 +25,59 @@ from services.edge.resources.headers import (
     content_type,
     exactly,
     grpc_content_type,
+    matching,
     overwritten,
     present,
 )
 from services.edge.resources.names import CONNECT, GRPC_WEB, PROTOCOL_HEADER
 from services.edge.resources.own_errors import OWN_ERRORS, OwnError
 from services.edge.resources.packing import packed
+from services.edge.settings import EdgeSettings
 
 _INFO_TYPE = "google.rpc.ErrorInfo"
+_HTML = "text/html"
 _OK = 200
 # The flag of the frame in which gRPC-Web sends trailers.
 _TRAILERS = 0x80
 _ENVOYS_TEXT = ": %LOCAL_REPLY_BODY%"
 
 
-def local_replies() -> manager_pb2.LocalReplyConfig:
+def local_replies(settings: EdgeSettings) -> manager_pb2.LocalReplyConfig:
     """Return the mappers of both stages. Of those that match a reply, the first one counts.
 
     A request that has a route tells its protocol in a header; any other is still as it was sent.
     """
     return manager_pb2.LocalReplyConfig(
-        mappers=[mapper for error in OWN_ERRORS for mapper in _mappers(error)]
+        mappers=[
+            mapper
+            for error in OWN_ERRORS
+            for mapper in _mappers(error, tuple(settings.applications))
+        ]
     )
 
 
-def _mappers(error: OwnError) -> Iterator[manager_pb2.ResponseMapper]:
+def _mappers(error: OwnError, page_prefixes: Sequence[str]) -> Iterator[manager_pb2.ResponseMapper]:
     """One for each protocol; that of REST is also for everybody whose protocol isn't known."""
+    if page_prefixes:
+        yield _page(error, page_prefixes)
     yield _mapper(error, _by_grpc(), headers=_grpc_headers(error), text=True)
     yield _grpc_web(error)
     yield _mapper(error, _by_connect(), body=_connect_body(error))
     yield _mapper(error, None, body=_rest_body(error))
+
+
+def _page(error: OwnError, prefixes: Sequence[str]) -> manager_pb2.ResponseMapper:
+    """A page for a browser that wants one."""
+    paths = f"(?:{'|'.join(map(re.escape, prefixes))})(?:[/?].*)?"
+    callers = _all_of(_with(matching(":path", regex=paths)), _with(containing("accept", _HTML)))
+    mapper = _mapper(error, callers, headers=HEADERS)
+    mapper.body_format_override.CopyFrom(
+        substitution_format_string_pb2.SubstitutionFormatString(
+            content_type=f"{_HTML}; charset=utf-8",
+            text_format_source=base_pb2.DataSource(inline_string=error_page(error)),
+        )
+    )
+    return mapper
 
 
 def _by_grpc() -> accesslog_pb2.AccessLogFilter:

@@ -7,8 +7,12 @@ from google.protobuf.message import Message
 
 from discovery.registry.instance import Instance
 from services.edge.contract.contract import Contract
-from services.edge.resources.clusters import service_cluster, translating_cluster
-from services.edge.resources.endpoints import endpoints
+from services.edge.resources.clusters import (
+    page_cluster,
+    service_cluster,
+    translating_cluster,
+)
+from services.edge.resources.endpoints import endpoints, page_endpoints
 from services.edge.resources.filters.token_check import AcceptedTokens, token_check_extension
 from services.edge.resources.listeners import public_listener, translating_listener
 from services.edge.resources.routes.public_routes import public_routes
@@ -36,6 +40,11 @@ def services_of(contract: Contract) -> tuple[str, ...]:
     return tuple(sorted({method.service for method in contract.methods}))
 
 
+def applications_of(settings: EdgeSettings) -> tuple[str, ...]:
+    """Return the web applications, sorted; each may have several paths."""
+    return tuple(sorted(set(settings.applications.values())))
+
+
 def resources(
     registry: Mapping[str, Sequence[Instance]],
     contract: Contract,
@@ -45,14 +54,18 @@ def resources(
 ) -> Resources:
     """Return everything that Envoy is to know; equal arguments give equal resources.
 
-    `registry` has the instances of each service that may get calls. A service without an entry has
-    no instance. Without `tokens` the edge asks nobody for one.
+    `registry` has the instances of each service and web application that may get calls. One without
+    an entry has no instance. Without `tokens` the edge asks nobody for one.
     """
     with_tokens = tokens is not None
-    services = services_of(contract)
+    services, applications = services_of(contract), applications_of(settings)
     tls = certificates.to_services
-    ids = {each: tls.ids.id_of(each) if tls else "" for each in services}
-    clusters = [*(service_cluster(each, ids[each]) for each in services), translating_cluster()]
+    ids = {each: tls.ids.id_of(each) if tls else "" for each in (*services, *applications)}
+    clusters = [
+        *(service_cluster(each, ids[each]) for each in services),
+        *(page_cluster(each, ids[each]) for each in applications),
+        translating_cluster(),
+    ]
     listeners = (
         public_listener(
             contract,
@@ -71,7 +84,10 @@ def resources(
         listeners={each.name: each for each in listeners},
         routes={each.name: each for each in routes},
         clusters={each.name: each for each in clusters},
-        endpoints={name: endpoints(name, registry.get(name, ())) for name in services},
+        endpoints={
+            **{name: endpoints(name, registry.get(name, ())) for name in services},
+            **{name: page_endpoints(name, registry.get(name, ())) for name in applications},
+        },
         extensions={each.name: each for each in extensions},
         secrets={each.name: each for each in tls_secrets(certificates)},
     )

@@ -12,8 +12,8 @@ _NAME = "envoy.transport_sockets.tls"
 _Context = tls_pb2.CommonTlsContext
 
 
-def service_socket(spiffe_id: str) -> base_pb2.TransportSocket:
-    """Return mutual TLS to the instances of a service.
+def service_socket(spiffe_id: str, *, protocol: str = "h2") -> base_pb2.TransportSocket:
+    """Return mutual TLS to the instances of a service, which speak this protocol (ALPN).
 
     An instance must have a certificate with exactly this SPIFFE id, whatever its address is; the
     certificates of Consul name nothing else. They are asked for no name (SNI): each has one
@@ -34,7 +34,7 @@ def service_socket(spiffe_id: str) -> base_pb2.TransportSocket:
             tls_params=_parameters(),
             tls_certificate_sds_secret_configs=[identity()],
             combined_validation_context=validation,
-            alpn_protocols=["h2"],
+            alpn_protocols=[protocol],
         ),
         # A resumed session would go on with the certificates of an earlier one.
         max_session_keys=UInt32Value(value=0),

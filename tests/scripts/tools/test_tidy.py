@@ -40,6 +40,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "services/chassis/identity/consul_connect.py": "CONSUL_HTTP_ADDR is Consul's own name",
         "services/chassis/environment.py": "tells a port from what Kubernetes sets under its name",
         "services/chassis/server/program.py": "needs the level of the log before any settings",
+        "tests/support/edge/page_process.py": "the composition root of a program of the tests",
         "tests/support/suite/service_process.py": "starts a service with variables of its own",
         "discovery/registry/snapshot.py": "DISCOVERY_SNAPSHOT_DIR is set for every caller",
         "tests/support/store/another_process.py": "hands its own environment on",

@@ -22,13 +22,17 @@ from services.edge.settings import EdgeSettings
 
 FOLDER = Path(__file__).parents[2] / "services/edge/resources/golden"
 _PLAIN = ("listeners", "routes", "clusters", "endpoints")
-# Each file and the kind of resources in it; with TLS only what differs.
+# Each file and the kind of resources in it; with TLS, or with pages, only what differs.
 FILES = {
     **{kind: kind for kind in _PLAIN},
     "clusters_with_tls": "clusters",
     "listeners_with_tls": "listeners",
     "secrets": "secrets",
+    "clusters_with_pages": "clusters",
+    "endpoints_with_pages": "endpoints",
+    "routes_with_pages": "routes",
 }
+_PAGES = EdgeSettings(pages="/shop=storefront,/mobile/v1=storefront,/console=console")
 _TLS = EdgeCertificates(
     to_services=ServiceTls(
         Certificates(chain=b"chain", key=b"key", roots=b"roots"),
@@ -43,14 +47,17 @@ _METHODS = ("GetOrder", "CreateOrder", "WatchOrder")
 def configuration(contract: Contract, file: str) -> str:
     """What is in a file: resources for three methods and one instance, without the descriptors."""
     certificates = EdgeCertificates() if file in _PLAIN else _TLS
-    return _text(getattr(_small(contract, certificates), FILES[file]))
+    settings = _PAGES if file.endswith("_with_pages") else EdgeSettings()
+    return _text(getattr(_small(contract, certificates, settings), FILES[file]))
 
 
-def _small(contract: Contract, certificates: EdgeCertificates) -> Resources:
+def _small(contract: Contract, certificates: EdgeCertificates, settings: EdgeSettings) -> Resources:
     methods = tuple(method for method in contract.methods if method.name in _METHODS)
     small = replace(contract, methods=methods, descriptor_set=b"descriptors", openapi=b"{}")
     order = Instance("order-1", "order", "10.0.0.1", 50051)
-    return resources({"order": (order,)}, small, EdgeSettings(), certificates=certificates)
+    shop = Instance("shop-1", "storefront", "10.0.0.2", 8001, meta={"protocol": "http"})
+    registry = {"order": (order,), "storefront": (shop,)}
+    return resources(registry, small, settings, certificates=certificates)
 
 
 def _text(named: Mapping[str, Message]) -> str:

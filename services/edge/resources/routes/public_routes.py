@@ -2,7 +2,8 @@
 
 Every public method has a route for gRPC, one for its gRPC path by other protocols (gRPC-Web,
 Connect, JSON) and one for its REST path. They lead to its service, and only reads whose answers may
-be reused to the inner stage. Everything else is answered with 404.
+be reused to the inner stage. Paths of web applications lead to these. Everything else is answered
+with 404.
 """
 
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ from services.edge.resources.names import (
 from services.edge.resources.packing import seconds
 from services.edge.resources.routes.call_rules import to_service
 from services.edge.resources.routes.documents import documents, longest
+from services.edge.resources.routes.page_routes import page_routes
 from services.edge.resources.routes.path_patterns import by_specificity, pattern
 from services.edge.settings import EdgeSettings
 
@@ -56,6 +58,8 @@ def public_routes(
         *([_preflight()] if settings.origins else []),
         *(_grpc(method, settings) for method in methods),
         *(_to_be_translated(each, settings, with_tokens=with_tokens) for each in translated),
+        # Behind those of the contract, so that no prefix takes a path from it.
+        *page_routes(settings, with_tokens=with_tokens),
         not_found(),
     ]
     return route_pb2.RouteConfiguration(
