@@ -112,7 +112,8 @@ def _parser() -> argparse.ArgumentParser:
         *("--edge",),
         choices=("on", "off"),
         default="on",
-        help="with --stay, serve the public methods at an Envoy too (default: %(default)s)",
+        help="with --stay, serve the public methods, the shop and the console at an Envoy"
+        " (default: %(default)s)",
     )
     parser.add_argument(
         *("--coordination",),
@@ -157,7 +158,7 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
         type=_number(1, PORT_MAX),
         metavar="PORT",
         help="Consul's port; the instances get the next ones, in the order of the services that is"
-        " printed, and the edge the one after them (default: free ports)",
+        " printed, then the edge, the login, the shop and the console (default: free ports)",
     )
 
 

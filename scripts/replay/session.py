@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from discovery.clock import Clock
 from scripts.replay.faults.fault_plan import plan_faults
+from scripts.replay.front import Front, expect_ports, frequent_customer
 from scripts.replay.observations import Observations
 from scripts.replay.options import Options
 from scripts.replay.order_plan import expected_refusals, plan_orders, plentiful_sku, stock_for
@@ -19,13 +20,14 @@ from scripts.replay.replay_run import replay_orders
 from scripts.suite import cluster
 from scripts.suite.baskets import Shop, basket_count, read_shop
 from scripts.suite.consul import ConsulAgent
-from scripts.suite.edge import SuiteEdge, lines_to_try, running_edge
+from scripts.suite.edge import SuiteEdge, lines_to_try
 from scripts.suite.interruption import SuiteStop
 from scripts.suite.items import create_items
 from scripts.suite.secure.credentials import Tls
 from scripts.suite.secure.instructions import instructions
 from scripts.suite.slot import ProcessSlot
 from scripts.suite.stubs import Stubs, open_stubs
+from scripts.suite.web.lines_to_open import lines_to_open
 from scripts.tools.paths import ROOT
 
 POLL_S = 0.5
@@ -39,6 +41,7 @@ async def run(options: Options, *, console: Console, clock: Clock, stop: SuiteSt
     `stop` gets the processes that are started. Raises StartError.
     """
     rng = random.Random(options.seed)
+    expect_ports(options)
     with console.status("reading the baskets"):
         shop = await asyncio.to_thread(_read, options.baskets, rng)
     async with AsyncExitStack() as stack:
@@ -52,23 +55,24 @@ async def run(options: Options, *, console: Console, clock: Clock, stop: SuiteSt
         await _print_endpoints(suite, console)
         console.print(f"{items:,} items in stock, {len(shop.baskets):,} baskets to replay")
         console.print(expected_refusals(shop.baskets), highlight=False)
-        edge = None
-        edge_port = cluster.edge_port(options.first_port, options.instances)
+        front = Front(suite, options, stack, stop)
         if options.through_edge:
-            running = running_edge(suite, options.folder, WITHOUT_LIMIT, port=edge_port, stop=stop)
-            edge = await stack.enter_async_context(running)
-        report = await _replay(suite, stubs, edge, shop, options, console=console, clock=clock)
+            await front.start(WITHOUT_LIMIT)
+        report = await _replay(
+            suite, stubs, front.edge, shop, options, console=console, clock=clock
+        )
         report.show(console, dropped=shop.dropped)
         if options.json is not None:
             report.write(options.json)
         if options.stay:
-            if edge is None and options.edge:
-                running = running_edge(suite, options.folder, port=edge_port, stop=stop)
-                edge = await stack.enter_async_context(running)
-            if edge is not None:
+            if options.edge and front.edge is None:
+                with console.status("starting the shop, the console and the edge"):
+                    await front.start()
+            if front.edge is not None:
                 new_id = uuid.UUID(int=rng.getrandbits(128), version=4)
-                _print_edge(edge, plentiful_sku(shop), new_id, console)
-            await _stay(suite, edge, console, clock)
+                _print_pages(front, frequent_customer(shop.baskets), console)
+                _print_edge(front.edge, plentiful_sku(shop), new_id, console)
+            await _stay(suite, front, console, clock)
     return report
 
 
@@ -153,6 +157,16 @@ async def _print_endpoints(suite: cluster.Cluster, console: Console) -> None:
         console.print(f"{service}: {', '.join(instance.endpoint for instance in found)}")
 
 
+def _print_pages(front: Front, customer_id: str | None, console: Console) -> None:
+    if front.pages is None or front.edge is None:
+        return
+    console.print()
+    for line in lines_to_open(
+        front.pages, customer_id=customer_id, credentials=front.edge.credentials
+    ):
+        console.print(line, soft_wrap=True)
+
+
 def _print_edge(edge: SuiteEdge, sku: str | None, new_id: uuid.UUID, console: Console) -> None:
     if sku is None:
         console.print(f"\nthe edge: {edge.url}; there is nothing to order", soft_wrap=True)
@@ -165,16 +179,14 @@ def _print_edge(edge: SuiteEdge, sku: str | None, new_id: uuid.UUID, console: Co
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 
-async def _stay(
-    suite: cluster.Cluster, edge: SuiteEdge | None, console: Console, clock: Clock
-) -> None:
+async def _stay(suite: cluster.Cluster, front: Front, console: Console, clock: Clock) -> None:
     order = (await suite.instances("order"))[0]
     console.print(
         f"\nstill serving; Ctrl-C ends it. Try, in {ROOT}:", highlight=False, soft_wrap=True
     )
     for line in _to_try(suite, order.endpoint):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    slots = [*suite.slots, *([edge.slot] if edge else [])]
+    slots = [*suite.slots, *front.slots]
     await _print_ends(slots, suite.consul, console, clock)
 
 

@@ -41,9 +41,7 @@ class SuiteEdge:
     @property
     def url(self) -> str:
         """Where it is called; `https://` for that of a secure suite."""
-        if self.credentials is None:
-            return f"http://127.0.0.1:{self.port}"
-        return f"https://{PUBLIC_NAME}:{self.port}"
+        return edge_url(self.port, self.credentials)
 
     def tls(self) -> ssl.SSLContext | None:
         """How a caller checks its certificate; None if it has none."""
@@ -73,6 +71,11 @@ class SuiteEdge:
         return grpc.aio.secure_channel(
             f"{PUBLIC_NAME}:{self.port}", grpc.ssl_channel_credentials(authority)
         )
+
+
+def edge_url(port: int, credentials: Credentials | None) -> str:
+    """Where an edge is called that listens at this port; a secure one has `credentials`."""
+    return f"http://127.0.0.1:{port}" if credentials is None else f"https://{PUBLIC_NAME}:{port}"
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ CHROMIUM_FONTS = """\
 """
 CHROMIUM_ALIAS = "<alias><family>{}</family><prefer><family>Liberation {}</family></prefer></alias>"
 CHROMIUM_FAMILIES = {
-    "Sans": ("system-ui", "sans-serif", "Arial", "Helvetica"),
+    "Sans": ("system-ui", "sans-serif", "sans", "Arial", "Helvetica"),
     "Serif": ("serif", "Times New Roman"),
     "Mono": ("monospace", "Courier New"),
 }

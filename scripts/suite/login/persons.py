@@ -22,7 +22,7 @@ class NoSuchPersonError(Exception):
     """What was chosen is no person that services would know."""
 
 
-# 900 is a household of the baskets, so this customer has orders from the start.
+# 900 is a household of the baskets, and the customer of the examples of README.
 SUGGESTED = (
     ChosenPerson("900", "CUSTOMER"),
     ChosenPerson("ann", "CUSTOMER"),

@@ -8,22 +8,27 @@ import tradepost
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
 from tradepost.policy.v1.policy_pb2 import MethodPolicy, policy
 
-# The service that serves people's calls over HTTP, and the program of an operator: both connect
-# with a certificate, like every service.
+# What serves people's calls over HTTP, the web applications of customers and of operators, and the
+# program of an operator: all connect with a certificate, like every service.
 EDGE = "edge"
+STOREFRONT = "storefront"
+CONSOLE = "console"
+WEB_APPLICATIONS = (STOREFRONT, CONSOLE)
 OPERATOR = "operator"
 
 
 def allowed_calls(services: Collection[str]) -> frozenset[tuple[str, str]]:
     """The pairs (caller, called service) that some RPC allows; `services` are those of the suite.
 
-    The edge calls what an RPC publishes over HTTP. An operator's program calls every service,
-    because each one serves its subscriptions and dead letters on its own port only.
+    The edge and the storefront call what an RPC publishes over HTTP, and the edge calls the web
+    applications. An operator's program and the console call every service, because each one serves
+    its subscriptions and dead letters on its own port only.
     """
-    pairs = {(OPERATOR, service) for service in services}
+    pairs = {(caller, service) for caller in (OPERATOR, CONSOLE) for service in services}
+    pairs |= {(EDGE, application) for application in WEB_APPLICATIONS}
     for method in methods():
         stated = policy_of(method)
-        callers = {*stated.access.peers, *((EDGE,) if stated.http else ())}
+        callers = {*stated.access.peers, *((EDGE, STOREFRONT) if stated.http else ())}
         servers = serving(method.containing_service, services)
         pairs |= {(caller, server) for caller in callers for server in servers}
     return frozenset(pairs)

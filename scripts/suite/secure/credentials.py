@@ -12,7 +12,12 @@ from discovery.clock import Clock
 from discovery.tls.certificates import Certificates
 from scripts.suite.consul import ConsulAgent
 from scripts.suite.issuer import AUDIENCE, ISSUER, Issuer
-from scripts.suite.secure.call_graph import EDGE, OPERATOR, allowed_calls
+from scripts.suite.secure.call_graph import (
+    EDGE,
+    OPERATOR,
+    WEB_APPLICATIONS,
+    allowed_calls,
+)
 from scripts.suite.secure.certificate_authority import Authority
 from scripts.suite.secure.consul_setup import set_up
 from scripts.suite.secure.private_files import private_folder, write_private
@@ -71,7 +76,7 @@ class Credentials:
         for holder, token in tokens.items():
             write_private(made.consul_token_file(holder), token.encode())
         if tls is Tls.FILES:
-            made.issue((*services, EDGE, OPERATOR))
+            made.issue((*services, *WEB_APPLICATIONS, EDGE, OPERATOR))
         made.write_public_certificate(Authority(PUBLIC_NAME, valid=_VALID, clock=clock))
         made.issuer.save(made.folder / ISSUER_KEYS)
         made.issuer.write_jwks(made.folder / _JWKS)

@@ -1,12 +1,14 @@
 """A real browser for tests: Chromium without a screen, which reaches this machine only.
 
-A conftest.py or a test file imports the fixture `page`.
+A conftest.py or a test file imports the fixtures `browser` and `page`; one whose tests share an
+event loop imports `module_browser` and `module_page`.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from scripts.tools.paths import tool_path
@@ -72,4 +74,18 @@ async def browser() -> AsyncIterator[Browser]:
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A page of a new visitor."""
     async with opened_page(browser) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def module_browser() -> AsyncIterator[Browser]:
+    """A browser for all tests of a file."""
+    async with running_browser() as started:
+        yield started
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def module_page(module_browser: Browser) -> AsyncIterator[Page]:
+    """A page of a new visitor."""
+    async with opened_page(module_browser) as opened:
         yield opened

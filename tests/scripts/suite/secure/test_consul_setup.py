@@ -18,10 +18,11 @@ from discovery.registry.instance import Instance
 from discovery.registry.protocols import RegistryError
 from scripts.suite.cluster import SERVICES
 from scripts.suite.consul import ConsulAgent
-from scripts.suite.secure.call_graph import EDGE, OPERATOR, allowed_calls
+from scripts.suite.secure.call_graph import EDGE, OPERATOR, WEB_APPLICATIONS, allowed_calls
 from scripts.suite.secure.consul_setup import secure_agent, set_up
 
 CALLS = allowed_calls(SERVICES)
+HOLDERS = (*SERVICES, *WEB_APPLICATIONS, EDGE, OPERATOR)
 OK, FORBIDDEN = 200, 403
 
 
@@ -79,19 +80,19 @@ def instance(service: str) -> Instance:
     return Instance(instance_id=f"{service}-1", service=service, address="127.0.0.1", port=1)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, *WEB_APPLICATIONS])
 async def test_a_service_registers_itself_alone(consul: SecureConsul, service: str) -> None:
     """A service's token registers that service with its check, and no other one."""
     async with consul.registry(service) as registry:
         await registry.register(instance(service))
         assert await registry.is_registered(instance(service))
-        for other in (*SERVICES, EDGE, OPERATOR):
+        for other in HOLDERS:
             if other != service:
                 with pytest.raises(RegistryError, match=f"Missing service:write on {other}"):
                     await registry.register(instance(other))
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, *WEB_APPLICATIONS, EDGE])
 async def test_a_service_sees_those_that_it_calls(consul: SecureConsul, service: str) -> None:
     """A service's token lists the instances of the services that the contracts let it call."""
     async with consul.registry(service) as registry:
@@ -113,16 +114,16 @@ async def test_a_service_does_not_see_what_it_does_not_call(consul: SecureConsul
             assert await registry.lookup(EDGE) == ()
 
 
-@pytest.mark.parametrize("holder", [*SERVICES, EDGE, OPERATOR])
+@pytest.mark.parametrize("holder", HOLDERS)
 def test_a_certificate_is_for_its_holder_alone(consul: SecureConsul, holder: str) -> None:
     """A token gets the leaf certificate of its holder, and nobody else's."""
-    others = {*SERVICES, EDGE, OPERATOR} - {holder}
+    others = set(HOLDERS) - {holder}
 
     assert consul.leaf(holder, of=holder) == OK
     assert {consul.leaf(other, of=holder) for other in others} == {FORBIDDEN}
 
 
-@pytest.mark.parametrize("holder", [*SERVICES, EDGE, OPERATOR])
+@pytest.mark.parametrize("holder", HOLDERS)
 def test_intentions_are_read_and_never_written(consul: SecureConsul, holder: str) -> None:
     """A token shows the intentions that name its holder, the default too; it can't change any."""
     _, listed = consul.request("GET", "/v1/connect/intentions", of=holder)
@@ -138,7 +139,7 @@ def test_intentions_are_read_and_never_written(consul: SecureConsul, holder: str
     assert status == FORBIDDEN
 
 
-@pytest.mark.parametrize("holder", [*SERVICES, EDGE, OPERATOR])
+@pytest.mark.parametrize("holder", HOLDERS)
 def test_nobody_manages_with_a_service_s_token(consul: SecureConsul, holder: str) -> None:
     """Only the initial token reads tokens and policies."""
     assert consul.request("GET", "/v1/acl/tokens", of=holder)[0] == FORBIDDEN
