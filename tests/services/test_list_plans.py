@@ -13,7 +13,12 @@ from services.chassis.consumer import dead_letter_table
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.store.migrations import CHASSIS_VERSIONS
-from services.inventory.domain.queries import MovementFilter, ReservationFilter, SkuFilter
+from services.inventory.domain.queries import (
+    ItemFilter,
+    MovementFilter,
+    ReservationFilter,
+    SkuFilter,
+)
 from services.inventory.domain.state import ReservationState
 from services.inventory.store import item_rows, movement_rows, reservation_listing
 from services.inventory.store import tables as inventory
@@ -35,6 +40,7 @@ from tests.support.store.query_plans import steps_of
 
 LOG = EventLog(clock=SystemClock(), ids=IdFactory(clock=SystemClock(), rng=random.Random(1)))
 AFTER = (1, "x")
+OF_SKUS = ItemFilter(50, "a", skus=("b", "c"))
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 List = Callable[[Connection], object]
@@ -100,7 +106,8 @@ LISTS: dict[str, tuple[Path, List]] = {
     "notifications of an order": (notification.MIGRATIONS, notifications("ord_1", "")),
     "notifications of a customer": (notification.MIGRATIONS, notifications("", "ann", *N)),
     "notifications in states": (notification.MIGRATIONS, notifications("", "", *N)),
-    "items": (inventory.MIGRATIONS, lambda it: item_rows.list_items(it, SkuFilter(50, "a"))),
+    "items": (inventory.MIGRATIONS, lambda it: item_rows.list_items(it, ItemFilter(50, "a"))),
+    "items of these": (inventory.MIGRATIONS, lambda it: item_rows.list_items(it, OF_SKUS)),
     "levels": (inventory.MIGRATIONS, lambda it: item_rows.list_levels(it, SkuFilter(50, "a"))),
     "movements": (inventory.MIGRATIONS, movements("", "")),
     "movements of an item": (inventory.MIGRATIONS, movements("a", "")),

@@ -40,7 +40,7 @@ class InventoryServicer(inventory_service_pb2_grpc.InventoryServiceServicer):
     async def ListItems(
         self, request: rpc.ListItemsRequest, context: Context
     ) -> rpc.ListItemsResponse:
-        wanted = queries.list_by_sku(request)
+        wanted = queries.list_items(request)
         rows = await self._database.read(item_rows.list_items, wanted)
         page = queries.item_page(request, wanted, rows)
         return rpc.ListItemsResponse(items=page.rows, next_page_token=page.next_page_token)
@@ -70,7 +70,7 @@ class InventoryServicer(inventory_service_pb2_grpc.InventoryServiceServicer):
     async def ListStock(
         self, request: rpc.ListStockRequest, context: Context
     ) -> rpc.ListStockResponse:
-        wanted = queries.list_by_sku(request)
+        wanted = queries.list_levels(request)
         rows = await self._database.read(item_rows.list_levels, wanted)
         page = queries.stock_page(request, wanted, rows)
         return rpc.ListStockResponse(stock=page.rows, next_page_token=page.next_page_token)

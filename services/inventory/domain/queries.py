@@ -14,6 +14,20 @@ class SkuFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemFilter:
+    """At most `limit` items whose SKU sorts after `after_sku`.
+
+    `text` selects those whose name or SKU contains it, `skus` those with one of these; "" and ()
+    select all.
+    """
+
+    limit: int
+    after_sku: str
+    text: str = ""
+    skus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ReservationFilter:
     """At most `limit` reservations in one of `states`, the oldest first.
 

@@ -1,18 +1,19 @@
 """SQL of items and their stock levels."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from services.chassis.domain.money import Money
 from services.chassis.store.micros import from_micros, to_micros
-from services.chassis.store.prepared import Prepared
+from services.chassis.store.prepared import Prepared, PreparedIn
 from services.chassis.store.unit.needs import Needs
 from services.inventory.domain.errors import ItemNotFoundError
 from services.inventory.domain.pricing import Offer
-from services.inventory.domain.queries import SkuFilter
+from services.inventory.domain.queries import ItemFilter, SkuFilter
 from services.inventory.domain.state import Item, StockedItem, StockLevel
 from services.inventory.store.tables import ITEM, ITEMS, LEVELS, STOCK
 
@@ -25,12 +26,25 @@ _ITEM = (
     ITEM.c.revision,
     ITEM.c.update_time,
 )
-_ITEMS_AFTER = Prepared(
+_ITEM_PAGE = (
     select(*_ITEM)
     .where(ITEM.c.sku > bindparam("after_sku"))
     .order_by(ITEM.c.sku)
     .limit(bindparam("row_limit"))
 )
+# A text is looked for in the middle of names, for which there is no index: the rows are read in the
+# order of their SKUs until the page is full.
+_FOUND_PAGE = _ITEM_PAGE.where(
+    or_(
+        *(
+            func.lower(column).like(func.lower(bindparam("pattern")), escape="\\")
+            for column in (ITEM.c.name, ITEM.c.sku)
+        )
+    )
+)
+_ITEMS_AFTER = Prepared(_ITEM_PAGE)
+_ITEMS_WITH_TEXT = Prepared(_FOUND_PAGE)
+_ITEMS_OF_SKUS = PreparedIn(_FOUND_PAGE, ITEM.c.sku)
 _LEVELS_AFTER = Prepared(
     select(*_STOCK)
     .where(STOCK.c.sku > bindparam("after_sku"))
@@ -58,10 +72,22 @@ def load_items(connection: Connection, skus: Sequence[str]) -> dict[str, Stocked
     return {sku: _stocked(rows[0], levels[sku][0]) for sku, rows in items.items() if rows}
 
 
-def list_items(connection: Connection, wanted: SkuFilter) -> list[Item]:
+def list_items(connection: Connection, wanted: ItemFilter) -> list[Item]:
     """Items, sorted by SKU."""
-    rows = _ITEMS_AFTER.all(connection, after_sku=wanted.after_sku, row_limit=wanted.limit)
+    values = {"after_sku": wanted.after_sku, "row_limit": wanted.limit}
+    if wanted.skus:
+        pattern = _containing(wanted.text)
+        rows = _ITEMS_OF_SKUS.all(connection, wanted.skus, pattern=pattern, **values)
+    elif wanted.text:
+        rows = _ITEMS_WITH_TEXT.all(connection, pattern=_containing(wanted.text), **values)
+    else:
+        rows = _ITEMS_AFTER.all(connection, **values)
     return [_item(row) for row in rows]
+
+
+def _containing(text: str) -> str:
+    """The pattern of LIKE for what contains the text itself, whatever characters it has."""
+    return "%" + re.sub(r"([%_\\])", r"\\\1", text) + "%"
 
 
 def list_levels(connection: Connection, wanted: SkuFilter) -> list[StockLevel]:

@@ -22,7 +22,12 @@ from services.chassis.request.pages import (
 )
 from services.chassis.request.validation import Check, is_visible_text
 from services.chassis.store.micros import to_micros
-from services.inventory.domain.queries import MovementFilter, ReservationFilter, SkuFilter
+from services.inventory.domain.queries import (
+    ItemFilter,
+    MovementFilter,
+    ReservationFilter,
+    SkuFilter,
+)
 from services.inventory.domain.state import (
     Item,
     RecordedMovement,
@@ -39,21 +44,39 @@ from services.inventory.wire.replies import (
 )
 from services.inventory.wire.requests import MAX_LINES
 
+MAX_QUERY_CHARACTERS = 64
 
-def list_by_sku(request: rpc.ListItemsRequest | rpc.ListStockRequest) -> SkuFilter:
+
+def list_items(request: rpc.ListItemsRequest) -> ItemFilter:
+    """Raises InvalidRequestError."""
+    check = Check()
+    check.text("query", request.query, max_len=MAX_QUERY_CHARACTERS, required=False)
+    _check_skus(check, request.skus, least=0)
+    size = check_page_size(check, request.page_size)
+    after_sku = _after_sku(check, request)
+    check.done()
+    return ItemFilter(size + 1, after_sku, request.query, tuple(request.skus))
+
+
+def list_levels(request: rpc.ListStockRequest) -> SkuFilter:
     """Raises InvalidRequestError."""
     check = Check()
     size = check_page_size(check, request.page_size)
-    after_sku = ""
+    after_sku = _after_sku(check, request)
+    check.done()
+    return SkuFilter(size + 1, after_sku)
+
+
+def _after_sku(check: Check, request: rpc.ListItemsRequest | rpc.ListStockRequest) -> str:
+    """The SKU after which the page begins."""
     match check_page_token(check, request.page_token, arguments_of(request)):
         case None:
             pass
         case [str(sku)] if is_visible_text(sku):
-            after_sku = sku
+            return sku
         case _:
             refuse_page_token(check)
-    check.done()
-    return SkuFilter(size + 1, after_sku)
+    return ""
 
 
 def list_reservations(request: rpc.ListReservationsRequest) -> ReservationFilter:
@@ -95,12 +118,16 @@ def get_stock(request: rpc.GetStockRequest) -> str:
 def batch_get_stock(request: rpc.BatchGetStockRequest) -> tuple[str, ...]:
     """The SKUs. Raises InvalidRequestError."""
     check = Check()
-    number = len(request.skus)
-    check.that(1 <= number <= MAX_LINES, "skus", f"must have at least 1 and at most {MAX_LINES}")
-    for index, sku in enumerate(request.skus[:MAX_LINES]):
-        check.visible_text(f"skus[{index}]", sku)
+    _check_skus(check, request.skus, least=1)
     check.done()
     return tuple(request.skus)
+
+
+def _check_skus(check: Check, skus: Sequence[str], *, least: int) -> None:
+    is_count = least <= len(skus) <= MAX_LINES
+    check.that(is_count, "skus", f"must have at least {least} and at most {MAX_LINES}")
+    for index, sku in enumerate(skus[:MAX_LINES]):
+        check.visible_text(f"skus[{index}]", sku)
 
 
 def get_reservation(request: rpc.GetReservationRequest) -> str:
@@ -112,7 +139,7 @@ def get_reservation(request: rpc.GetReservationRequest) -> str:
 
 
 def item_page(
-    request: rpc.ListItemsRequest, wanted: SkuFilter, rows: Sequence[Item]
+    request: rpc.ListItemsRequest, wanted: ItemFilter, rows: Sequence[Item]
 ) -> Page[item_pb2.Item]:
     """The page of items."""
     return page_of(

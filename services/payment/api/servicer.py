@@ -11,7 +11,7 @@ from services.chassis.store.database import Database
 from services.payment.api.use_cases import PaymentAnswer, PaymentUseCases
 from services.payment.store.ledger_entries import list_entries
 from services.payment.store.payment_listing import list_payments
-from services.payment.store.payment_writes import load
+from services.payment.store.payment_writes import load_own
 from services.payment.wire import queries, replies, requests
 
 
@@ -59,7 +59,7 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
         context: Context,
     ) -> pb.GetPaymentResponse:
         """Read one payment."""
-        payment = await self._database.read(load, queries.get_payment(request), snapshot=False)
+        payment = await self._database.read(load_own, queries.get_payment(request), snapshot=False)
         return pb.GetPaymentResponse(payment=replies.to_payment(payment))
 
     async def ListPayments(

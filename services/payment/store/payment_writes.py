@@ -12,7 +12,7 @@ from discovery.clock import Clock
 from services.chassis.ids import IdFactory
 from services.chassis.log.errors import StreamConflictError
 from services.chassis.log.event_log import EventLog
-from services.chassis.request import request_ids
+from services.chassis.request import ownership, request_ids
 from services.chassis.request.errors import RequestIdReusedError
 from services.chassis.request.intention import Intention
 from services.chassis.request.request_ids import recall, remember
@@ -222,6 +222,14 @@ def load(connection: Connection, payment_id: str) -> Payment:
     """The payment. Raises PaymentNotFoundError."""
     payment = payment_rows.load(connection, payment_id)
     if payment is None:
+        raise PaymentNotFoundError(payment_id=payment_id)
+    return payment
+
+
+def load_own(connection: Connection, payment_id: str) -> Payment:
+    """The payment for a call. Raises PaymentNotFoundError; to a customer also for somebody else's."""
+    payment = load(connection, payment_id)
+    if ownership.is_hidden(payment.customer_id):
         raise PaymentNotFoundError(payment_id=payment_id)
     return payment
 

@@ -34,7 +34,14 @@ INVENTORY_CASES = {
         {"request_id": bad_values.UUID, "items": bad_values.ITEMS},
         refused=(RefusedRequest({}, Code.ABORTED, "ETAG_MISMATCH"),),
     ),
-    "ListItems": MethodCases({}, _PAGE),
+    "ListItems": MethodCases(
+        {},
+        {
+            **_PAGE,
+            "query": bad_values.OPTIONAL_TEXT,
+            "skus": bad_values.each(["milk"] * bad_values.TOO_MANY),
+        },
+    ),
     "AdjustStock": MethodCases(
         {"request_id": REQUEST_ID, "sku": "milk", "delta": 1, "reason": "counted"},
         {

@@ -220,12 +220,12 @@ def rsv(order: str) -> str:
 
 
 def upsert(
-    sku: str, units: int = 0, *, price_minor: int = 100, currency: str = "USD"
+    sku: str, units: int = 0, *, price_minor: int = 100, currency: str = "USD", name: str = ""
 ) -> rpc.ItemUpsert:
     """An upsert of one item."""
     return rpc.ItemUpsert(
         sku=sku,
-        name=f"a fine {sku}",
+        name=name or f"a fine {sku}",
         unit_price=Money(currency_code=currency, minor_units=price_minor),
         initial_on_hand_count=units,
     )

@@ -26,7 +26,7 @@ from tradepost.notification.v1 import notification_pb2 as tradepost_dot_notifica
 from tradepost.policy.v1 import policy_pb2 as tradepost_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4tradepost/notification/v1/notification_service.proto\x12\x19tradepost.notification.v1\x1a,tradepost/notification/v1/notification.proto\x1a tradepost/policy/v1/policy.proto\"\xd8\x01\n\x18ListNotificationsRequest\x12\x19\n\x08order_id\x18\x01 \x01(\tR\x07orderId\x12\x1f\n\x0b\x63ustomer_id\x18\x02 \x01(\tR\ncustomerId\x12\x44\n\x06states\x18\x03 \x03(\x0e\x32,.tradepost.notification.v1.NotificationStateR\x06states\x12\x1b\n\tpage_size\x18\x04 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x05 \x01(\tR\tpageToken\"\xb9\x01\n\x19ListNotificationsResponse\x12M\n\rnotifications\x18\x01 \x03(\x0b\x32\'.tradepost.notification.v1.NotificationR\rnotifications\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12%\n\x0eorder_position\x18\x03 \x01(\x03R\rorderPosition2\xbe\x01\n\x13NotificationService\x12\xa6\x01\n\x11ListNotifications\x12\x33.tradepost.notification.v1.ListNotificationsRequest\x1a\x34.tradepost.notification.v1.ListNotificationsResponse\"&\x90\x02\x01\xaa\xbb\x18\x1f\n\x04\n\x02\x02\x03\x12\x15GET /v1/notifications \x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4tradepost/notification/v1/notification_service.proto\x12\x19tradepost.notification.v1\x1a,tradepost/notification/v1/notification.proto\x1a tradepost/policy/v1/policy.proto\"\xd8\x01\n\x18ListNotificationsRequest\x12\x19\n\x08order_id\x18\x01 \x01(\tR\x07orderId\x12\x1f\n\x0b\x63ustomer_id\x18\x02 \x01(\tR\ncustomerId\x12\x44\n\x06states\x18\x03 \x03(\x0e\x32,.tradepost.notification.v1.NotificationStateR\x06states\x12\x1b\n\tpage_size\x18\x04 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x05 \x01(\tR\tpageToken\"\xb9\x01\n\x19ListNotificationsResponse\x12M\n\rnotifications\x18\x01 \x03(\x0b\x32\'.tradepost.notification.v1.NotificationR\rnotifications\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12%\n\x0eorder_position\x18\x03 \x01(\x03R\rorderPosition2\xcc\x01\n\x13NotificationService\x12\xb4\x01\n\x11ListNotifications\x12\x33.tradepost.notification.v1.ListNotificationsRequest\x1a\x34.tradepost.notification.v1.ListNotificationsResponse\"4\x90\x02\x01\xaa\xbb\x18-\n\x12\n\x03\x01\x02\x03\x1a\x0b\x63ustomer_id\x12\x15GET /v1/notifications \x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,11 +34,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tradepost.notification.v1.n
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListNotifications']._loaded_options = None
-  _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListNotifications']._serialized_options = b'\220\002\001\252\273\030\037\n\004\n\002\002\003\022\025GET /v1/notifications \002'
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListNotifications']._serialized_options = b'\220\002\001\252\273\030-\n\022\n\003\001\002\003\032\013customer_id\022\025GET /v1/notifications \002'
   _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=164
   _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=380
   _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=383
   _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=568
   _globals['_NOTIFICATIONSERVICE']._serialized_start=571
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=761
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=775
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,7 @@
 """Every RPC of the inventory service, over gRPC and on a real database."""
 
 import asyncio
+from typing import Any
 
 import grpc
 import pytest
@@ -44,6 +45,46 @@ async def test_items_are_listed_by_sku_and_page_by_page(
 
     assert seen == sorted(set(seen))
     assert {"item_a", "item_b", "item_c", "item_d"} <= set(seen)
+
+
+async def skus_found(stub: InventoryServiceAsyncStub, **wanted: Any) -> list[str]:
+    """The SKUs that ListItems finds, page by page."""
+    request = rpc.ListItemsRequest(page_size=1, **wanted)
+    seen: list[str] = []
+    while True:
+        page = await stub.ListItems(request)
+        seen += [item.sku for item in page.items]
+        if not page.next_page_token:
+            return seen
+        request.page_token = page.next_page_token
+
+
+async def test_items_are_found_by_a_part_of_their_name_or_sku(
+    grpc_stub: InventoryServiceAsyncStub,
+) -> None:
+    """Upper and lower case are the same; a character that means something to SQL is itself."""
+    names = {
+        "find_1": "Oat MILK",
+        "find_2": "Milk chocolate",
+        "find_3": "100% cocoa",
+        "milk_4": "?",
+    }
+    items = [upsert(sku, 1, name=name) for sku, name in names.items()]
+    await grpc_stub.UpsertItems(rpc.UpsertItemsRequest(request_id=new_request_id(), items=items))
+
+    found = {query: await skus_found(grpc_stub, query=query) for query in ("milk", "0%", "d_3")}
+
+    assert found == {"milk": ["find_1", "find_2", "milk_4"], "0%": ["find_3"], "d_3": ["find_3"]}
+    assert await skus_found(grpc_stub, query="milk", skus=["find_2", "find_3"]) == ["find_2"]
+
+
+async def test_items_are_read_by_their_skus(grpc_stub: InventoryServiceAsyncStub) -> None:
+    """Each is listed once, sorted by SKU; unknown ones are left out."""
+    await stocks(grpc_stub, these_a=1, these_b=1, these_c=1)
+
+    skus = ["these_c", "unicorn", "these_a", "these_c"]
+
+    assert await skus_found(grpc_stub, skus=skus) == ["these_a", "these_c"]
 
 
 async def test_stock_is_read_one_by_one_many_at_once_and_as_a_list(

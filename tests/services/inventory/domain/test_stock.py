@@ -18,7 +18,7 @@ from services.inventory.domain.errors import (
 )
 from services.inventory.domain.events import ItemUpserted, StockAdjusted
 from services.inventory.domain.item_rules import decide, evolve
-from services.inventory.domain.queries import SkuFilter
+from services.inventory.domain.queries import ItemFilter
 from services.inventory.domain.state import MAX_INT64, Item, StockedItem, StockLevel
 from services.inventory.store import item_rows
 from services.inventory.wire import requests
@@ -123,7 +123,7 @@ def test_an_import_repeated_later_answers_the_items_of_then(inventory: Inventory
 
     assert again.replayed
     assert again.response == first.response
-    (item,) = item_rows.list_items(inventory.connection, SkuFilter(10, ""))
+    (item,) = item_rows.list_items(inventory.connection, ItemFilter(10, ""))
     assert item.unit_price == Money("USD", 999)
 
 

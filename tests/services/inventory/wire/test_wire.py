@@ -143,8 +143,10 @@ def test_a_bad_upsert_names_its_bad_fields() -> None:
         (queries.batch_get_stock, rpc.BatchGetStockRequest(skus=["a", "b c"]), {"skus[1]"}),
         (queries.batch_get_stock, rpc.BatchGetStockRequest(skus=["a"] * 501), {"skus"}),
         (queries.get_reservation, rpc.GetReservationRequest(), {"reservation_id"}),
-        (queries.list_by_sku, rpc.ListItemsRequest(page_size=-1), {"page_size"}),
-        (queries.list_by_sku, rpc.ListStockRequest(page_token="?"), {"page_token"}),
+        (queries.list_items, rpc.ListItemsRequest(page_size=-1), {"page_size"}),
+        (queries.list_items, rpc.ListItemsRequest(query="a\n", skus=["b c"]), {"query", "skus[0]"}),
+        (queries.list_items, rpc.ListItemsRequest(query="x" * 65), {"query"}),
+        (queries.list_levels, rpc.ListStockRequest(page_token="?"), {"page_token"}),
         (
             queries.list_movements,
             rpc.ListStockMovementsRequest(sku=" ", reservation_id="x", page_size=-1),
@@ -167,7 +169,7 @@ def test_every_request_is_checked(
 @pytest.mark.parametrize(
     ("check", "request_"),
     [
-        (queries.list_by_sku, rpc.ListItemsRequest()),
+        (queries.list_items, rpc.ListItemsRequest()),
         (queries.list_reservations, rpc.ListReservationsRequest()),
         (queries.list_movements, rpc.ListStockMovementsRequest()),
     ],
@@ -187,13 +189,13 @@ def test_a_page_token_belongs_to_its_list() -> None:
     """A page token of another list or of other filters is refused."""
     request = rpc.ListStockRequest(page_size=1)
     rows = [StockLevel(sku, 1, 0, 0, 1) for sku in ("apple", "pear")]
-    token = queries.stock_page(request, queries.list_by_sku(request), rows).next_page_token
+    token = queries.stock_page(request, queries.list_levels(request), rows).next_page_token
 
     assert (
-        queries.list_by_sku(rpc.ListStockRequest(page_size=9, page_token=token)).after_sku
+        queries.list_levels(rpc.ListStockRequest(page_size=9, page_token=token)).after_sku
         == "apple"
     )
-    assert bad_fields(queries.list_by_sku, rpc.ListItemsRequest(page_token=token)) == {"page_token"}
+    assert bad_fields(queries.list_items, rpc.ListItemsRequest(page_token=token)) == {"page_token"}
 
 
 def test_every_value_of_the_domain_has_its_name_in_the_contract() -> None:
