@@ -10,8 +10,8 @@ class StorefrontSettings(BaseSettings):
 
     A screen of several parts is answered within `screen_s`, and says which parts are missing. A
     page that has changed an order waits up to `order_wait_s` for the outcome; after that, the
-    order's own page tells it. A live stream whose order can't be watched for `live_patience_s` ends,
-    and the browser comes again.
+    order's own page tells it. A live stream whose order can't be watched for `live_patience_s`
+    ends, and the browser comes again.
     """
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_STOREFRONT_", frozen=True)

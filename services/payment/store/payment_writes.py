@@ -227,7 +227,10 @@ def load(connection: Connection, payment_id: str) -> Payment:
 
 
 def load_own(connection: Connection, payment_id: str) -> Payment:
-    """The payment for a call. Raises PaymentNotFoundError; to a customer also for somebody else's."""
+    """The payment for a call.
+
+    Raises PaymentNotFoundError; to a customer also for somebody else's.
+    """
     payment = load(connection, payment_id)
     if ownership.is_hidden(payment.customer_id):
         raise PaymentNotFoundError(payment_id=payment_id)

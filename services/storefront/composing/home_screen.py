@@ -45,9 +45,7 @@ async def _orders_and_payments(
     return orders, await part(_payments(reader, orders))
 
 
-async def _payments(
-    reader: ShopReader, orders: Sequence[OrderView]
-) -> Mapping[str, PaymentView]:
+async def _payments(reader: ShopReader, orders: Sequence[OrderView]) -> Mapping[str, PaymentView]:
     """Read the payments of those orders that have one."""
     found = await asyncio.gather(*(reader.payment(order) for order in orders))
     return {payment.order_id: payment for payment in found if payment is not None}

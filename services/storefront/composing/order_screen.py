@@ -44,6 +44,4 @@ async def order_screen(reader: ShopReader, order_id: str) -> OrderScreen:
         payment = group.create_task(part(reader.payment(order)))
         stock = group.create_task(part(reader.stock([line.sku for line in order.lines])))
         mails = group.create_task(part(reader.mails(order_id)))
-    return OrderScreen(
-        order, timeline.result(), payment.result(), stock.result(), mails.result()
-    )
+    return OrderScreen(order, timeline.result(), payment.result(), stock.result(), mails.result())

@@ -1,7 +1,7 @@
 """What one person reads from the services, as views. Every call bears the person's token.
 
-In the open mode the services check no token, so the reader asks only for what is the customer's own,
-and answers for somebody else's order as if there were none. Each method raises AioRpcError.
+In the open mode the services check no token, so the reader asks only for what is the customer's
+own, and answers for somebody else's order as if there were none. Each method raises AioRpcError.
 """
 
 from collections.abc import Collection, Mapping, Sequence

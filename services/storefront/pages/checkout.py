@@ -42,9 +42,7 @@ async def checkout(request: Request) -> Response:
     if not basket.lines or basket.hindrances:
         return to_basket()
     request_id = session_basket.checkout_id(request.session, request.app.state.new_request_id)
-    return render(
-        request, "checkout.html", basket=basket, methods=METHODS, request_id=request_id
-    )
+    return render(request, "checkout.html", basket=basket, methods=METHODS, request_id=request_id)
 
 
 @signed_in("CUSTOMER")
@@ -80,9 +78,7 @@ async def _create(request: Request, wanted: CheckoutForm) -> str:
     create = rpc.CreateOrderRequest(
         request_id=wanted.request_id,
         customer_id="" if who is None else who.subject,
-        lines=[
-            rpc.CreateOrderLine(sku=sku, quantity=quantity) for sku, quantity in wanted.lines
-        ],
+        lines=[rpc.CreateOrderLine(sku=sku, quantity=quantity) for sku, quantity in wanted.lines],
         payment_method=wanted.payment_method,
         expected_total=to_money(wanted.expected_total),
     )

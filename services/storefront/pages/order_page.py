@@ -1,7 +1,5 @@
 """The page of one order. It follows the order live; without JavaScript, a link loads it again."""
 
-from http import HTTPStatus
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,9 +26,7 @@ async def order_again(request: Request) -> Response:
     """Put the order's items into the basket."""
     order = await ShopReader.of(request).own_order(request.path_params["order_id"])
     try:
-        session_basket.refill(
-            request.session, [(line.sku, line.quantity) for line in order.lines]
-        )
+        session_basket.refill(request.session, [(line.sku, line.quantity) for line in order.lines])
     except session_basket.BasketFullError:
         return to_basket(is_full=True)
     return to_basket()
