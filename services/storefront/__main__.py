@@ -5,6 +5,7 @@ import sys
 
 from discovery.clock import SystemClock
 from services.chassis.environment import read
+from services.chassis.identity.security import secured
 from services.chassis.ids import IdFactory
 from services.chassis.server import program
 from services.chassis.server.settings import RegistrySettings
@@ -21,7 +22,14 @@ async def main() -> None:
     # Its numbers become request_ids, which others must not guess.
     clock, rng = SystemClock(), random.SystemRandom()
     ids = IdFactory(clock=clock, rng=rng)
-    async with open_services(read(TargetSettings), clock=clock, rng=rng) as services:
+    # Browsers come through the edge, which dials this address.
+    addresses = {"TRADEPOST_WEB_HOST": web.host}
+    async with (
+        secured(NAME, addresses, clock=clock, rng=rng) as security,
+        open_services(
+            read(TargetSettings), clock=clock, rng=rng, certificates=security.certificates
+        ) as services,
+    ):
         app = storefront(
             settings, web=web, login=login, services=services, clock=clock, ids=ids, rng=rng
         )
@@ -33,6 +41,7 @@ async def main() -> None:
             clock=clock,
             ids=ids,
             rng=rng,
+            security=security,
         )
 
 

@@ -23,6 +23,7 @@ PARTS = {
     "notification": "services/notification/",
     "edge": "services/edge/",
     "web": "services/web/",
+    "storefront": "services/storefront/",
     "scripts": "scripts/",
 }
 ROOTS = [folder.rstrip("/").replace("/", ".") for folder in PARTS.values()]
