@@ -26,6 +26,7 @@ _LABELS: Mapping[str, str] = MappingProxyType(
         "RefundStarted": "Your money is being returned",
         "OrderRefunded": "You got your money back",
         "ReturnStarted": "Goods are coming back",
+        "ReturnAmountReduced": "Less is left to be returned, because money was returned before",
         "ReturnCompleted": "A return is complete",
         "OrderReturned": "Everything came back",
         "RefundObserved": "Money was returned to you",
