@@ -6,7 +6,7 @@ sys.exit(program.run(main))
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from starlette.routing import BaseRoute
@@ -16,7 +16,7 @@ from services.chassis.environment import read
 from services.chassis.identity.security import secured
 from services.chassis.ids import IdFactory
 from services.chassis.server.settings import RegistrySettings
-from services.web.application import web_application
+from services.web.application import NO_STATE, web_application
 from services.web.services import open_services
 from services.web.serving import serve
 from services.web.settings import LoginSettings, TargetSettings, WebSettings
@@ -31,6 +31,7 @@ async def serve_application(
     clock: Clock,
     rng: random.Random,
     static: Path | None = None,
+    state: Mapping[str, object] = NO_STATE,
 ) -> None:
     """Serve an application until a signal stops it.
 
@@ -52,6 +53,7 @@ async def serve_application(
             prefix=prefix,
             templates=templates,
             static=static,
+            state=state,
             settings=settings,
             login=login,
             services=services,

@@ -26,6 +26,13 @@ class OrderScreen:
     mails: tuple[MailView, ...] | Missing
 
     @property
+    def is_mail_due(self) -> bool:
+        """Whether a mail may be sent in a moment, so that it is worth looking again."""
+        if isinstance(self.mails, Missing):
+            return False
+        return not self.mails or any(not (each.sent or each.is_refused) for each in self.mails)
+
+    @property
     def missing(self) -> Mapping[str, str]:
         """Why parts are missing, by their names."""
         return missing(

@@ -4,7 +4,7 @@ A stream ends with an `end` event when the order is final, or the person no long
 that ends without it broke off: the client comes again with the id of its last event.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
 from http import HTTPStatus
@@ -57,7 +57,7 @@ async def _stream(request: Request, to_event: ToEvent) -> Response:
 
 async def _events(
     request: Request, watch: Watch, known: int, to_event: ToEvent
-) -> AsyncIterator[ServerSentEvent]:
+) -> AsyncGenerator[ServerSentEvent, None]:
     state = request.app.state
     told = versions(
         watch,

@@ -19,13 +19,14 @@ from services.inventory.settings import FeedSettings as InventoryFeedSettings
 from services.notification.settings import NotificationSettings
 from services.order.settings import ParticipantSettings, SagaSettings
 from services.payment.settings import FeedSettings, PaymentSettings
+from services.storefront.settings import StorefrontSettings
 from services.web.settings import LoginSettings, TargetSettings, WebSettings
 
 ALL = (
     *(DatabaseSettings, RegistrySettings, ServerSettings, TelemetrySettings),
     *(InventoryFeedSettings, NotificationSettings, ParticipantSettings, SagaSettings),
     *(FeedSettings, PaymentSettings, TlsSettings, TokenSettings, EdgeSettings),
-    *(ListenerTlsSettings, WebSettings, LoginSettings, TargetSettings),
+    *(ListenerTlsSettings, WebSettings, LoginSettings, TargetSettings, StorefrontSettings),
 )
 VARIABLE = re.compile(r"(?:CONSUL|DATABASE|DISCOVERY|OTEL|TRADEPOST)_[A-Z][A-Z0-9_]*")
 READ_BY_DISCOVERY = re.compile(rf"environ(?:\.get\(|\[|, )\"({VARIABLE.pattern})\"")

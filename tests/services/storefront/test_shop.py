@@ -14,7 +14,6 @@ from tests.support.limits import WAIT_S
 from tests.support.storefront.event_stream import StreamEvent, open_stream
 from tests.support.storefront.running_shop import (
     CLOCK,
-    POLL_S,
     Browser,
     RunningShop,
     form_of,
@@ -54,14 +53,6 @@ async def ordered(browser: Browser, sku: str, payment_method: str = "pm_visa") -
     return page.url.path.rpartition("/")[2]
 
 
-async def until_shown(browser: Browser, path: str, text: str) -> str:
-    """Load a page again until it shows a text."""
-    async with asyncio.timeout(WAIT_S):
-        while text not in (page := await browser.open(path)):
-            await CLOCK.sleep(POLL_S)
-    return page
-
-
 async def test_a_customer_shops_without_javascript(shop: RunningShop) -> None:
     """Search, basket, checkout, the order with its story, payment and mail, and the list."""
     async with shop.browser("ann") as browser:
@@ -73,8 +64,8 @@ async def test_a_customer_shops_without_javascript(shop: RunningShop) -> None:
 
         answer = await browser.send(checkout, CHECKOUT, payment_method="pm_visa")
         path = answer.url.path
-        page = await until_shown(browser, path, 'data-state="CONFIRMED"')
-        page = await until_shown(browser, path, "Your order is confirmed")
+        page = await browser.until_shown(path, 'data-state="CONFIRMED"')
+        page = await browser.until_shown(path, "Your order is confirmed")
 
         assert "You placed the order" in page
         assert page.index("You placed the order") < page.index("Paid and confirmed")
@@ -90,11 +81,11 @@ async def test_a_customer_cancels_an_order_after_being_asked(shop: RunningShop) 
     async with shop.browser("cora") as browser:
         order_id = await ordered(browser, "tea-1")
         path = f"/shop/orders/{order_id}"
-        await until_shown(browser, path, 'data-state="CONFIRMED"')
+        await browser.until_shown(path, 'data-state="CONFIRMED"')
         question = await browser.open(f"{path}/cancel")
         answer = await browser.send(question, f"{path}/cancel", reason="too much tea")
 
-        page = await until_shown(browser, answer.url.path, 'data-state="REFUNDED"')
+        page = await browser.until_shown(answer.url.path, 'data-state="REFUNDED"')
         assert "too much tea" in page
         again = await browser.send(page, f"{path}/again")
         assert "Green tea" in again.text
@@ -129,7 +120,7 @@ async def test_a_changed_price_is_explained_and_nothing_is_charged(shop: Running
         await shop.offer("nuts-1", "Hazelnuts", price_minor=350)
         answer = await browser.send(checkout, CHECKOUT, payment_method="pm_visa")
 
-        page = await until_shown(browser, answer.url.path, 'data-state="REJECTED"')
+        page = await browser.until_shown(answer.url.path, 'data-state="REJECTED"')
         assert "You agreed to USD 3.00. It would now be USD 3.50" in page
         await browser.send(page, f"{answer.url.path}/again")
         assert "USD 3.50" in await browser.open(CHECKOUT)
@@ -196,7 +187,7 @@ async def test_a_screen_names_what_is_missing(shop: RunningShop) -> None:
     async with shop.browser("kim") as browser:
         order_id = await ordered(browser, "milk-1")
         path, headers = f"/shop/orders/{order_id}", shop.bearer("kim")
-        await until_shown(browser, path, 'data-state="CONFIRMED"')
+        await browser.until_shown(path, 'data-state="CONFIRMED"')
         async with frozen(*shop.breakable.slots("payment")):
             began_s = CLOCK.monotonic()
             home = (await browser.http.get("/mobile/v1/home", headers=headers)).json()
@@ -218,17 +209,6 @@ async def test_a_screen_names_what_is_missing(shop: RunningShop) -> None:
         assert complete["payments"][order_id]["captured"]["minor_units"] == 250
 
 
-async def restart(shop: RunningShop, name: str) -> None:
-    """Kill an instance (SIGKILL), and wait for the next one in its slot."""
-    slot = shop.breakable.slot_of(name)
-    before = await shop.breakable.cluster.instances(slot.service)
-    await slot.stop(signal.SIGKILL)
-    await slot.start()
-    await shop.breakable.cluster.wait_registered(
-        replaced=[each for each in before if each.instance_id == name]
-    )
-
-
 async def test_a_stream_outlives_the_instances_behind_it(shop: RunningShop) -> None:
     """Both order instances are killed one after the other: no version is lost or told twice."""
     stubs, told = shop.breakable.stubs, list[StreamEvent]()
@@ -248,7 +228,7 @@ async def test_a_stream_outlives_the_instances_behind_it(shop: RunningShop) -> N
             async with asyncio.timeout(WAIT_S):
                 await confirmed.wait()
                 for name in ("order-1", "order-2"):
-                    await restart(shop, name)
+                    await shop.replace(name)
                 fulfil = rpc.FulfillOrderRequest(request_id=shop.new_id(), order_id=order_id)
                 order = (await stubs.orders.FulfillOrder(fulfil, timeout=CALL_S)).order
                 await following
@@ -271,7 +251,7 @@ async def test_a_page_stream_tells_what_changes_on_the_page(shop: RunningShop) -
     """It goes on after the version of the page, with the state and one more line of the story."""
     async with shop.browser("mia") as browser:
         order_id = await ordered(browser, "milk-1")
-        page = await until_shown(browser, f"/shop/orders/{order_id}", 'data-state="CONFIRMED"')
+        page = await browser.until_shown(f"/shop/orders/{order_id}", 'data-state="CONFIRMED"')
         (url,) = re.findall(r'hx-sse:connect="([^"]+)"', page)
         async with open_stream(browser.http, url) as stream:
             fulfil = rpc.FulfillOrderRequest(request_id=shop.new_id(), order_id=order_id)
@@ -289,7 +269,7 @@ async def test_a_storefront_that_drains_sends_its_streams_elsewhere(shop: Runnin
     async with shop.browser("nia") as browser:
         order_id = await ordered(browser, "milk-1")
         url, headers = f"/mobile/v1/orders/{order_id}/live", shop.bearer("nia")
-        await until_shown(browser, f"/shop/orders/{order_id}", 'data-state="CONFIRMED"')
+        await browser.until_shown(f"/shop/orders/{order_id}", 'data-state="CONFIRMED"')
         async with (
             httpx.AsyncClient(base_url=shop.urls[1], timeout=WAIT_S) as http,
             open_stream(http, url, **headers) as stream,

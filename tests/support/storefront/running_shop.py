@@ -3,6 +3,7 @@
 import asyncio
 import random
 import re
+import signal
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -58,6 +59,14 @@ class RunningShop:
         request = UpsertItemsRequest(request_id=self.new_id(), items=[item])
         await self.breakable.stubs.inventory.UpsertItems(request)
 
+    async def replace(self, name: str) -> None:
+        """Kill an instance (SIGKILL), and wait for the next one in its slot."""
+        slot, suite = self.breakable.slot_of(name), self.breakable.cluster
+        before = await suite.instances(slot.service)
+        await slot.stop(signal.SIGKILL)
+        await slot.start()
+        await suite.wait_registered(replaced=[one for one in before if one.instance_id == name])
+
     @asynccontextmanager
     async def browser(self, subject: str, role: str = "CUSTOMER") -> AsyncIterator["Browser"]:
         """A browser without JavaScript in which somebody has signed in."""
@@ -82,6 +91,13 @@ class Browser:
         answer = await self.http.get(path)
         assert answer.status_code == status, answer.text
         return answer.text
+
+    async def until_shown(self, path: str, text: str) -> str:
+        """Load a page again until it shows a text."""
+        async with asyncio.timeout(WAIT_S):
+            while text not in (page := await self.open(path)):
+                await CLOCK.sleep(POLL_S)
+        return page
 
     async def send(self, page: str, action: str, **fields: str) -> httpx.Response:
         """Send the form of a page that goes to `action`, with what the person entered."""
