@@ -183,19 +183,6 @@ async def test_a_stream_that_ends_by_itself_ends() -> None:
         await instance.stopped()
 
 
-async def test_nothing_is_watched_for_a_browser_that_has_left() -> None:
-    """What a stream tells is closed with it, also while it is quiet."""
-    async with an_instance() as instance:
-        async with instance.browser.stream("GET", "/shop/live"):
-            await instance.pages.waiting.wait()
-        async with asyncio.timeout(WAIT_S):
-            await instance.pages.unwatched.wait()
-
-        await instance.begin_stop()
-        await instance.end_drain()
-        await instance.stopped()
-
-
 async def refuses_connections(browser: httpx2.AsyncClient) -> None:
     """Return once nobody listens any more."""
     async with asyncio.timeout(WAIT_S):

@@ -1,13 +1,13 @@
 """Forms that no page of the shop sends are refused."""
 
 import pytest
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from services.chassis.domain.money import Money
 from services.storefront.pages.forms import checkout_form, quantity_of
 
-GOOD = [
+GOOD: list[tuple[str, str | UploadFile]] = [
     ("request_id", "r-1"),
     ("line_sku", "jam"),
     ("line_quantity", "1"),
