@@ -13,8 +13,8 @@ from tradepost.order.v1 import order_service_pb2 as rpc
 from tests.support.limits import WAIT_S
 from tests.support.storefront.event_stream import StreamEvent, open_stream
 from tests.support.storefront.running_shop import (
+    CHECKOUT,
     CLOCK,
-    Browser,
     RunningShop,
     form_of,
     running_shop,
@@ -23,7 +23,6 @@ from tests.support.suite.frozen_processes import frozen
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CHECKOUT = "/shop/checkout"
 # What a call waits for by itself; a screen with a deadline of its own is far below.
 CALL_S = 10.0
 
@@ -38,28 +37,13 @@ async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runnin
         yield opened
 
 
-async def filled(browser: Browser, sku: str, quantity: int = 1) -> str:
-    """Put units of an item into the basket; return the checkout."""
-    page = await browser.open(f"/shop/items/{sku}")
-    await browser.send(page, "/shop/basket", quantity=str(quantity))
-    return await browser.open(CHECKOUT)
-
-
-async def ordered(browser: Browser, sku: str, payment_method: str = "pm_visa") -> str:
-    """Order one unit of an item; return the order's id."""
-    checkout = await filled(browser, sku)
-    page = await browser.send(checkout, CHECKOUT, payment_method=payment_method)
-    assert page.status_code == 200, page.text
-    return page.url.path.rpartition("/")[2]
-
-
 async def test_a_customer_shops_without_javascript(shop: RunningShop) -> None:
     """Search, basket, checkout, the order with its story, payment and mail, and the list."""
     async with shop.browser("ann") as browser:
         found = await browser.open("/shop/?q=oat")
         assert "Oat milk" in found
         assert "Green tea" not in found
-        checkout = await filled(browser, "milk-1", 3)
+        checkout = await browser.fill_basket("milk-1", 3)
         assert "USD 7.50" in checkout
 
         answer = await browser.send(checkout, CHECKOUT, payment_method="pm_visa")
@@ -79,7 +63,7 @@ async def test_a_customer_shops_without_javascript(shop: RunningShop) -> None:
 async def test_a_customer_cancels_an_order_after_being_asked(shop: RunningShop) -> None:
     """The order is refunded; its items can be put into the basket again."""
     async with shop.browser("cora") as browser:
-        order_id = await ordered(browser, "tea-1")
+        order_id = await browser.order("tea-1")
         path = f"/shop/orders/{order_id}"
         await browser.until_shown(path, 'data-state="CONFIRMED"')
         question = await browser.open(f"{path}/cancel")
@@ -112,11 +96,24 @@ async def test_an_order_is_listed_page_by_page(shop: RunningShop) -> None:
     assert listed == placed[::-1]
 
 
+async def test_the_catalogue_is_listed_page_by_page(shop: RunningShop) -> None:
+    """Each item that is found is on one page, sorted by its number."""
+    skus = [f"bun-{number:02}" for number in range(25)]
+    for sku in skus:
+        await shop.offer(sku, "A sweet bun")
+    async with shop.browser("oda") as browser:
+        first = await browser.open("/shop/?q=sweet+BUN")
+        (more,) = re.findall(r'rel="next" href="([^"]+)"', first)
+        second = await browser.open(more.replace("&amp;", "&"))
+
+    assert re.findall(r'<a href="/shop/items/([^"]+)"', first + second) == skus
+
+
 async def test_a_changed_price_is_explained_and_nothing_is_charged(shop: RunningShop) -> None:
     """The customer agreed to one total; at another one nothing is ordered, and both are shown."""
     await shop.offer("nuts-1", "Hazelnuts", price_minor=300)
     async with shop.browser("eve") as browser:
-        checkout = await filled(browser, "nuts-1")
+        checkout = await browser.fill_basket("nuts-1")
         await shop.offer("nuts-1", "Hazelnuts", price_minor=350)
         answer = await browser.send(checkout, CHECKOUT, payment_method="pm_visa")
 
@@ -129,7 +126,7 @@ async def test_a_changed_price_is_explained_and_nothing_is_charged(shop: Running
 async def test_one_checkout_makes_one_order(shop: RunningShop) -> None:
     """A double click, the same form later, and the checkout after a lost answer are one order."""
     async with shop.browser("fay") as browser:
-        checkout = await filled(browser, "milk-1")
+        checkout = await browser.fill_basket("milk-1")
         form = {**form_of(checkout, CHECKOUT), "payment_method": "pm_slow"}
         before = dict(browser.http.cookies)
         clicks = await asyncio.gather(*(browser.http.post(CHECKOUT, data=form) for _ in range(3)))
@@ -153,14 +150,14 @@ async def test_one_checkout_makes_one_order(shop: RunningShop) -> None:
 async def test_what_cannot_be_ordered_is_said_before(shop: RunningShop) -> None:
     """Too many units lead back to the basket, which says how many there are."""
     async with shop.browser("gus") as browser:
-        page = await filled(browser, "jam-1", 5)
+        page = await browser.fill_basket("jam-1", 5)
     assert "There are only 3 of Fig jam left." in page
 
 
 async def test_somebody_elses_order_is_not_there(shop: RunningShop) -> None:
     """Page, cancel, JSON and stream answer as for an order that doesn't exist."""
     async with shop.browser("hal") as owner, shop.browser("ian") as other:
-        order_id = await ordered(owner, "milk-1")
+        order_id = await owner.order("milk-1")
         for path in ("", "/cancel", "/live"):
             await other.open(f"/shop/orders/{order_id}{path}", status=404)
         for path in ("", "/live"):
@@ -185,7 +182,7 @@ async def test_only_customers_who_signed_in_get_in(shop: RunningShop) -> None:
 async def test_a_screen_names_what_is_missing(shop: RunningShop) -> None:
     """With payment frozen, home, order and page come in time, with the rest of their parts."""
     async with shop.browser("kim") as browser:
-        order_id = await ordered(browser, "milk-1")
+        order_id = await browser.order("milk-1")
         path, headers = f"/shop/orders/{order_id}", shop.bearer("kim")
         await browser.until_shown(path, 'data-state="CONFIRMED"')
         async with frozen(*shop.breakable.slots("payment")):
@@ -213,7 +210,7 @@ async def test_a_stream_outlives_the_instances_behind_it(shop: RunningShop) -> N
     """Both order instances are killed one after the other: no version is lost or told twice."""
     stubs, told = shop.breakable.stubs, list[StreamEvent]()
     async with shop.browser("lea") as browser:
-        order_id = await ordered(browser, "milk-1")
+        order_id = await browser.order("milk-1")
         url = f"/mobile/v1/orders/{order_id}/live"
         confirmed, headers = asyncio.Event(), shop.bearer("lea")
         async with open_stream(browser.http, url, **headers) as stream:
@@ -250,7 +247,7 @@ async def test_a_stream_outlives_the_instances_behind_it(shop: RunningShop) -> N
 async def test_a_page_stream_tells_what_changes_on_the_page(shop: RunningShop) -> None:
     """It goes on after the version of the page, with the state and one more line of the story."""
     async with shop.browser("mia") as browser:
-        order_id = await ordered(browser, "milk-1")
+        order_id = await browser.order("milk-1")
         page = await browser.until_shown(f"/shop/orders/{order_id}", 'data-state="CONFIRMED"')
         (url,) = re.findall(r'hx-sse:connect="([^"]+)"', page)
         async with open_stream(browser.http, url) as stream:
@@ -267,7 +264,7 @@ async def test_a_page_stream_tells_what_changes_on_the_page(shop: RunningShop) -
 async def test_a_storefront_that_drains_sends_its_streams_elsewhere(shop: RunningShop) -> None:
     """The stream ends soon, without its last event, and goes on at the other storefront."""
     async with shop.browser("nia") as browser:
-        order_id = await ordered(browser, "milk-1")
+        order_id = await browser.order("milk-1")
         url, headers = f"/mobile/v1/orders/{order_id}/live", shop.bearer("nia")
         await browser.until_shown(f"/shop/orders/{order_id}", 'data-state="CONFIRMED"')
         async with (

@@ -29,6 +29,7 @@ from tests.support.suite.breakable_suite import INSTANCES, SETTINGS, BreakableSu
 
 CLOCK = SystemClock()
 POLL_S = 0.05
+CHECKOUT = "/shop/checkout"
 _HIDDEN_FIELD = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 
 
@@ -102,6 +103,19 @@ class Browser:
     async def send(self, page: str, action: str, **fields: str) -> httpx.Response:
         """Send the form of a page that goes to `action`, with what the person entered."""
         return await self.http.post(action, data={**form_of(page, action), **fields})
+
+    async def fill_basket(self, sku: str, quantity: int = 1) -> str:
+        """Put units of an item into the basket; return the checkout."""
+        page = await self.open(f"/shop/items/{sku}")
+        await self.send(page, "/shop/basket", quantity=str(quantity))
+        return await self.open(CHECKOUT)
+
+    async def order(self, sku: str, payment_method: str = "pm_visa") -> str:
+        """Order one unit of an item; return the order's id."""
+        checkout = await self.fill_basket(sku)
+        page = await self.send(checkout, CHECKOUT, payment_method=payment_method)
+        assert page.status_code == 200, page.text
+        return page.url.path.rpartition("/")[2]
 
 
 def form_of(page: str, action: str) -> Mapping[str, str | list[str]]:
