@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from scripts.suite.consul import free_ports
+from scripts.suite.web.applications import INSTANCES, PORTS
 from tests.support.suite.replay_program import (
     StayingReplay,
     interrupt,
@@ -26,6 +27,8 @@ from tests.support.suite.replay_program import (
 CONSUMERS_MIN = 3
 
 FIGURES = "figures.json"
+# With --stay: two instances of each service, the edge, the login and the web applications.
+STAYING = 9 + PORTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -84,7 +87,7 @@ class SharedReplay:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SharedReplay]:
     """A run that stays until the tests of this module are over."""
-    folder, port = tmp_path_factory.mktemp("shared"), free_range(10)
+    folder, port = tmp_path_factory.mktemp("shared"), free_range(10 + PORTS)
     async with staying("--baskets=1", f"--first-port={port}", f"--folder={folder}") as run:
         yield SharedReplay(run, folder, port)
 
@@ -145,7 +148,7 @@ async def test_an_interrupted_replay_leaves_nothing_running(tmp_path: Path) -> N
 
     stopping, *rest = (await interrupt(process)).splitlines()
 
-    assert stopping.startswith("stopping 9 processes, which drain for some seconds")
+    assert stopping.startswith(f"stopping {STAYING} processes, which drain for some seconds")
     assert "Ctrl-C again ends them at once" in stopping
     assert rest == ["stopped"]
     assert process.returncode == 130
@@ -166,7 +169,7 @@ async def test_further_interrupts_kill_what_is_left(interrupted: EndedReplay) ->
     (frozen,) = _processes(str(folder), "TRADEPOST_INSTANCE_ID=order-1")
     os.kill(frozen, signal.SIGSTOP)
     os.killpg(process.pid, signal.SIGINT)
-    await read_until(process, "stopping 9 processes")
+    await read_until(process, f"stopping {STAYING} processes")
     ending = asyncio.create_task(process.communicate())
     while not ending.done():
         with contextlib.suppress(ProcessLookupError):
@@ -249,6 +252,7 @@ async def test_ports_can_be_chosen(shared: SharedReplay, tmp_path: Path) -> None
     port, printed = shared.first_port, shared.run.printed
     assert f"Consul: http://127.0.0.1:{port}\n" in printed
     assert f"order: 127.0.0.1:{port + 5}, 127.0.0.1:{port + 6}\n" in printed
+    assert f"the shop: http://127.0.0.1:{port + 9}/shop " in printed
     assert f"the edge: http://127.0.0.1:{port + 9};" in printed
     assert printed.endswith(f"export CONSUL_HTTP_ADDR=127.0.0.1:{port}\n")
     second = await replay(f"--first-port={port}", f"--folder={tmp_path / 'second'}")
@@ -259,7 +263,7 @@ async def test_ports_can_be_chosen(shared: SharedReplay, tmp_path: Path) -> None
 
 def _instance_logs(folder: Path) -> list[Path]:
     logs = sorted((folder / "logs").glob("*-[12].log"))
-    assert len(logs) == 8
+    assert len(logs) == 8 + sum(INSTANCES.values())
     return logs
 
 

@@ -12,7 +12,7 @@ from discovery.tls.certificates import Certificates
 from scripts.suite.cluster import SERVICES
 from scripts.suite.issuer import Issuer
 from scripts.suite.secure.bearer_token import bearer
-from scripts.suite.secure.call_graph import EDGE, OPERATOR, policy_of
+from scripts.suite.secure.call_graph import EDGE, OPERATOR, WEB_APPLICATIONS, policy_of
 from scripts.suite.secure.certificate_authority import Authority
 from scripts.suite.secure.credentials import Credentials, roles
 from tests.support.attempts.outsider import Metadata
@@ -70,7 +70,7 @@ def _services(authority: Authority) -> Iterator[Attempt]:
     yield Attempt(
         "a certificate that names no service", _nobody, authority.issue("x", spiffe_id="")
     )
-    for service in (*SERVICES, EDGE, OPERATOR):
+    for service in (*SERVICES, EDGE, *WEB_APPLICATIONS, OPERATOR):
         yield Attempt(
             f"the certificate of `{service}`, without a token",
             _nobody,
