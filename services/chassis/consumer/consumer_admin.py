@@ -77,7 +77,11 @@ class ConsumerAdmin:
     def _list(self, connection: Connection) -> pb.ListSubscriptionsResponse:
         return pb.ListSubscriptionsResponse(
             subscriptions=[
-                _to_message(name, subscription.inbox.reached(connection))
+                _to_message(
+                    name,
+                    subscription.inbox.reached(connection),
+                    owner=subscription.lease.owner(connection),
+                )
                 for name, subscription in sorted(self._by_name.items())
             ]
         )
@@ -120,11 +124,14 @@ def _add_lag(subscription: event_pb2.Subscription, feed: pb.GetFeedResponse) -> 
         subscription.lag_count = max(0, feed.head_position - subscription.position)
 
 
-def _to_message(consumer: str, reached: ConsumerPosition | None) -> event_pb2.Subscription:
+def _to_message(
+    consumer: str, reached: ConsumerPosition | None, *, owner: str = ""
+) -> event_pb2.Subscription:
     if reached is None:
-        return event_pb2.Subscription(consumer=consumer)
+        return event_pb2.Subscription(consumer=consumer, owner=owner)
     return event_pb2.Subscription(
         consumer=consumer,
+        owner=owner,
         epoch=reached.epoch,
         position=reached.position,
         event_id=reached.event_id,

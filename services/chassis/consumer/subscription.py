@@ -85,7 +85,7 @@ class Subscription:
         self._clock = clock
         self._rng = rng
         self._poll_s = poll_s
-        self._lease = ConsumerLease(consumer, database=database, leases=leases, clock=clock)
+        self.lease = ConsumerLease(consumer, database=database, leases=leases, clock=clock)
         self._log = logs.get_logger("subscription", consumer=consumer)
         self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ended = asyncio.Event()
@@ -111,7 +111,7 @@ class Subscription:
         try:
             while not self._stopping.done():
                 try:
-                    claim = await self._lease.claim()
+                    claim = await self.lease.claim()
                     if claim is None:
                         await self._stream.nap(self._poll_s * self._rng.uniform(0.8, 1.2))
                     else:
@@ -147,7 +147,7 @@ class Subscription:
             )
         if former is not None:
             self.inbox.move(connection, ConsumerPosition(former.epoch, after_position))
-            self._lease.withdraw(connection)
+            self.lease.withdraw(connection)
         return former
 
     async def _hold(self, claim: Claim) -> None:
@@ -177,7 +177,7 @@ class Subscription:
             async for message in messages:
                 now_s = self._clock.monotonic()
                 moved = await self._apply_message(
-                    claim, reached, message, due=now_s - renewed_s >= self._lease.renew_s
+                    claim, reached, message, due=now_s - renewed_s >= self.lease.renew_s
                 )
                 if moved is not None:
                     reached, renewed_s = moved, now_s
@@ -281,7 +281,7 @@ class Subscription:
 
     async def _release(self, claim: Claim) -> None:
         try:
-            await self._lease.release(claim)
+            await self.lease.release(claim)
         except _STORE_ERRORS as error:
             # The lease expires instead.
             self._log.warning("release_failed", error=str(error))

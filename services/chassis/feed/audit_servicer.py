@@ -30,7 +30,7 @@ class AuditServicer(event_service_pb2_grpc.AuditServiceServicer):
     async def ListAuditRecords(
         self, request: pb.ListAuditRecordsRequest, context: Context
     ) -> pb.ListAuditRecordsResponse:
-        """List audit records in the order in which they were written."""
+        """List audit records in the order in which they were written, or the newest first."""
         if self._database is None:
             raise NotImplementedYetError("AuditService.ListAuditRecords")
         check = Check()
@@ -41,6 +41,7 @@ class AuditServicer(event_service_pb2_grpc.AuditServiceServicer):
         read = partial(
             audit_log.page,
             actor=request.actor,
+            newest_first=request.newest_first,
             after_sequence=after_sequence,
             row_limit=size + 1,
         )

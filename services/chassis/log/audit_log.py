@@ -84,15 +84,24 @@ class AuditedWrites:
 
 
 def page(
-    connection: Connection, *, actor: str, after_sequence: int, row_limit: int
+    connection: Connection,
+    *,
+    actor: str,
+    newest_first: bool,
+    after_sequence: int,
+    row_limit: int,
 ) -> list[AuditRecord]:
-    """Records in the order in which they were written; those of all actors if `actor` is empty."""
-    rows = (
-        select(AUDIT_RECORD)
-        .where(_C.sequence > after_sequence)
-        .order_by(_C.sequence)
-        .limit(row_limit)
-    )
+    """Records in the order in which they were written, or the newest first.
+
+    Those of all actors if `actor` is empty. The first page is after sequence 0.
+    """
+    rows = select(AUDIT_RECORD).limit(row_limit)
+    if newest_first:
+        rows = rows.order_by(_C.sequence.desc())
+        if after_sequence:
+            rows = rows.where(_C.sequence < after_sequence)
+    else:
+        rows = rows.order_by(_C.sequence).where(_C.sequence > after_sequence)
     if actor:
         rows = rows.where(_C.actor == actor)
     return [_to_record(row) for row in connection.execute(rows)]

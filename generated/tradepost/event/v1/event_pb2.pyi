@@ -117,6 +117,7 @@ class Subscription(_message.Message):
     REFUSAL_FIELD_NUMBER: _builtins.int
     HEAD_POSITION_FIELD_NUMBER: _builtins.int
     LAG_COUNT_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
     """Name of the consumer; its instances share it."""
     epoch: _builtins.str
@@ -137,6 +138,10 @@ class Subscription(_message.Message):
     """How many positions the consumer is behind the head, filtered events included; unset where the
     head is, or where it belongs to another epoch.
     """
+    owner: _builtins.str
+    """The instance that follows the feed for the consumer; empty while none does, and in answers about
+    the past.
+    """
     def __init__(
         self,
         *,
@@ -147,10 +152,11 @@ class Subscription(_message.Message):
         refusal: _builtins.str = ...,
         head_position: _builtins.int | None = ...,
         lag_count: _builtins.int | None = ...,
+        owner: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_head_position", b"_head_position", "_lag_count", b"_lag_count", "head_position", b"head_position", "lag_count", b"lag_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_head_position", b"_head_position", "_lag_count", b"_lag_count", "consumer", b"consumer", "epoch", b"epoch", "event_id", b"event_id", "head_position", b"head_position", "lag_count", b"lag_count", "position", b"position", "refusal", b"refusal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_head_position", b"_head_position", "_lag_count", b"_lag_count", "consumer", b"consumer", "epoch", b"epoch", "event_id", b"event_id", "head_position", b"head_position", "lag_count", b"lag_count", "owner", b"owner", "position", b"position", "refusal", b"refusal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__head_position: _TypeAlias = _typing.Literal["head_position"]  # noqa: Y015
     _WhichOneofArgType__head_position: _TypeAlias = _typing.Literal["_head_position", b"_head_position"]  # noqa: Y015

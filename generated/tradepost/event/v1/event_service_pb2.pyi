@@ -583,22 +583,26 @@ class ListAuditRecordsRequest(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    NEWEST_FIRST_FIELD_NUMBER: _builtins.int
     actor: _builtins.str
     """Only those of this actor, such as "person:alice"; of all if empty."""
     page_size: _builtins.int
     """How many at most: 50 if unset, 1,000 at most."""
     page_token: _builtins.str
     """Token of the previous page."""
+    newest_first: _builtins.bool
+    """The newest change first."""
     def __init__(
         self,
         *,
         actor: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        newest_first: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "newest_first", b"newest_first", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -616,7 +620,7 @@ class ListAuditRecordsResponse(_message.Message):
     """Token of the next page; empty on the last."""
     @_builtins.property
     def audit_records(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.AuditRecord]:
-        """The records in the order in which the changes were made."""
+        """The records in the order in which the changes were made; the newest first if asked for."""
 
     def __init__(
         self,

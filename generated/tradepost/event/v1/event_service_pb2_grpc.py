@@ -496,8 +496,8 @@ class AuditServiceServicer(object):
     """
 
     def ListAuditRecords(self, request, context):
-        """Lists audit records in the order in which the changes were made. A record is written with its
-        change: either both exist or neither does.
+        """Lists audit records in the order in which the changes were made, or the other way round. A record
+        is written with its change: either both exist or neither does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -193,8 +193,8 @@ class AuditServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuditServiceAsyncStub: ...
     ListAuditRecords: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ListAuditRecordsRequest, _event_service_pb2.ListAuditRecordsResponse]
-    """Lists audit records in the order in which the changes were made. A record is written with its
-    change: either both exist or neither does.
+    """Lists audit records in the order in which the changes were made, or the other way round. A record
+    is written with its change: either both exist or neither does.
     """
 
 @_typing.type_check_only
@@ -203,8 +203,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListAuditRecords: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ListAuditRecordsRequest, _event_service_pb2.ListAuditRecordsResponse]  # type: ignore[assignment]
-    """Lists audit records in the order in which the changes were made. A record is written with its
-    change: either both exist or neither does.
+    """Lists audit records in the order in which the changes were made, or the other way round. A record
+    is written with its change: either both exist or neither does.
     """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -216,8 +216,8 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _event_service_pb2.ListAuditRecordsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_service_pb2.ListAuditRecordsResponse, _abc.Awaitable[_event_service_pb2.ListAuditRecordsResponse]]:
-        """Lists audit records in the order in which the changes were made. A record is written with its
-        change: either both exist or neither does.
+        """Lists audit records in the order in which the changes were made, or the other way round. A record
+        is written with its change: either both exist or neither does.
         """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

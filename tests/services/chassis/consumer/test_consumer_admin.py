@@ -121,7 +121,7 @@ async def test_every_instance_lists_the_position_of_a_consumer(
 ) -> None:
     """ListSubscriptions returns no position before the first read, then the committed one.
 
-    It says how far the feed is, and how many positions the consumer is behind.
+    It says how far the feed is, how many positions the consumer is behind, and who follows it.
     """
     async with (
         consumer(databases, source.channel, started=False) as one,
@@ -136,8 +136,11 @@ async def test_every_instance_lists_the_position_of_a_consumer(
         await one.wait_for_position(5)
         epoch = (await source.feed.extent()).epoch
         (newest,) = await source.database.read(source.log.read_from, 4, 1)
-        assert list((await stub.ListSubscriptions(request)).subscriptions) == [
+        listed = (await stub.ListSubscriptions(request)).subscriptions
+        assert listed[0].owner
+        assert list(listed) == [
             Subscription(
+                owner=listed[0].owner,
                 consumer=NAME,
                 epoch=epoch,
                 position=5,

@@ -50,7 +50,7 @@ async def as_olga(work: Coroutine[Any, Any, T]) -> T:
 
 async def records(one: Consumer) -> list[AuditRecord]:
     """The audit records of the consuming service."""
-    read = partial(audit_log.page, actor="", after_sequence=0, row_limit=100)
+    read = partial(audit_log.page, actor="", newest_first=False, after_sequence=0, row_limit=100)
     return await one.database.read(read)
 
 

@@ -73,7 +73,7 @@ async def change_as(
 
 async def records(database: Database, actor: str = "") -> list[AuditRecord]:
     """All records of an actor."""
-    read = partial(audit_log.page, actor=actor, after_sequence=0, row_limit=10)
+    read = partial(audit_log.page, actor=actor, newest_first=False, after_sequence=0, row_limit=10)
     return await database.read(read)
 
 
@@ -133,6 +133,27 @@ async def test_records_are_listed_in_order_and_by_actor(
     assert [each.sequence for each in (*first.audit_records, *rest.audit_records)] == [1, 2, 3]
     assert not rest.next_page_token
     assert [each.sequence for each in hers.audit_records] == [1, 3]
+
+
+async def test_the_newest_records_can_be_listed_first(
+    database: Database, clock: ManualClock
+) -> None:
+    """An operator who asks what just happened needn't page through all that ever did."""
+    for number in range(3):
+        await change_as(OLGA, database, clock, number)
+    async with echo_server(name="shop", database=database) as echo:
+        stub = AuditServiceStub(echo.channel)
+        first = await stub.ListAuditRecords(
+            pb.ListAuditRecordsRequest(page_size=2, newest_first=True)
+        )
+        rest = await stub.ListAuditRecords(
+            pb.ListAuditRecordsRequest(
+                page_size=2, newest_first=True, page_token=first.next_page_token
+            )
+        )
+
+    assert [each.sequence for each in (*first.audit_records, *rest.audit_records)] == [3, 2, 1]
+    assert not rest.next_page_token
 
 
 async def test_a_token_of_another_list_is_refused(database: Database, clock: ManualClock) -> None:
