@@ -49,6 +49,8 @@ class Cancel:
 class Fulfill:
     """Ship the stock of a confirmed order."""
 
+    reason: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class ReturnGoods:

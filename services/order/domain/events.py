@@ -158,6 +158,8 @@ class OrderCancelled:
 class FulfillmentStarted:
     """FULFILLING: the stock is being shipped."""
 
+    reason: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class OrderFulfilled:

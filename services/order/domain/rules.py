@@ -57,8 +57,8 @@ def decide(  # noqa: C901, PLR0912 - one arm a command
             return (_placed(command, now, terms),)
         case commands.Cancel(reason), _:
             return _cancel(order, reason)
-        case commands.Fulfill(), _:
-            return _fulfill(order)
+        case commands.Fulfill(reason), _:
+            return _fulfill(order, reason)
         case returning, _ if isinstance(returning, commands.ReturnCommand):
             return return_rules.decide(order, returning)
         case commands.Reserved(lines, total, expire_time), OrderState.RESERVING:
@@ -136,10 +136,10 @@ def _cancel(order: Order, reason: str) -> tuple[Event, ...]:
             return ()
 
 
-def _fulfill(order: Order) -> tuple[Event, ...]:
+def _fulfill(order: Order, reason: str) -> tuple[Event, ...]:
     match order.state:
         case OrderState.CONFIRMED:
-            return (events.FulfillmentStarted(),)
+            return (events.FulfillmentStarted(reason),)
         case state if state in GONE:
             return ()
         case _:

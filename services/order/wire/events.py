@@ -100,8 +100,8 @@ def _message(event: events.Event) -> Message:  # noqa: C901, PLR0912 - one arm a
             return pb.OrderRejected()
         case events.OrderCancelled():
             return pb.OrderCancelled()
-        case events.FulfillmentStarted():
-            return pb.FulfillmentStarted()
+        case events.FulfillmentStarted(reason):
+            return pb.FulfillmentStarted(reason=reason)
         case events.OrderFulfilled():
             return pb.OrderFulfilled()
         case events.RefundStarted(reason):
@@ -218,7 +218,7 @@ _READERS: dict[str, Callable[[bytes], events.Event]] = {
         (pb.CancellationStarted, _to_cancellation),
         (pb.OrderRejected, lambda _: events.OrderRejected()),
         (pb.OrderCancelled, lambda _: events.OrderCancelled()),
-        (pb.FulfillmentStarted, lambda _: events.FulfillmentStarted()),
+        (pb.FulfillmentStarted, lambda message: events.FulfillmentStarted(message.reason)),
         (pb.OrderFulfilled, lambda _: events.OrderFulfilled()),
         (pb.RefundStarted, lambda message: events.RefundStarted(message.reason)),
         (

@@ -75,8 +75,9 @@ def fulfill_order(request: rpc.FulfillOrderRequest) -> Intention[Fulfill]:
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
     order_id = check.identifier("order_id", request.order_id, "ord")
+    reason = check.reason(request.reason)
     check.done()
-    return Intention("FulfillOrder", request_id, fingerprint(request), Fulfill(), order_id)
+    return Intention("FulfillOrder", request_id, fingerprint(request), Fulfill(reason), order_id)
 
 
 def return_order(request: rpc.ReturnOrderRequest) -> Intention[ReturnGoods]:
