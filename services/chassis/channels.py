@@ -70,6 +70,10 @@ class CorrelatedChannel(grpc.aio.Channel):
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._channel = channel
 
+    def explain(self) -> discovery.Explanation | None:
+        """What the channel knows and does now; None of a channel that isn't discovery's."""
+        return self._channel.explain() if isinstance(self._channel, discovery.Channel) else None
+
     async def __aenter__(self) -> Self:
         await self._channel.__aenter__()
         # Connect before the first call.
