@@ -1,0 +1,184 @@
+"""The equations, fed with what four services record."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
+from tradepost.event.v1.event_pb2 import Event
+from tradepost.inventory.v1.item_pb2 import StockLevel, StockMovement
+from tradepost.notification.v1.notification_pb2 import Notification, NotificationTemplate
+from tradepost.order.v1 import order_event_pb2 as order_facts
+from tradepost.payment.testing.v1.simulated_processor_pb2 import ProcessorEntry, ProcessorEntryKind
+from tradepost.payment.v1 import payment_event_pb2 as payment_facts
+from tradepost.payment.v1.ledger_pb2 import (
+    LedgerAccount,
+    LedgerEntry,
+    LedgerPostingKind,
+    LedgerSide,
+)
+from tradepost.type.v1.money_pb2 import Money
+
+from services.console.books.books import Books
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+LATER = NOON + timedelta(minutes=2)
+PRICE = Money(currency_code="USD", minor_units=500)
+DEBIT, CREDIT = LedgerSide.LEDGER_SIDE_DEBIT, LedgerSide.LEDGER_SIDE_CREDIT
+CONFIRMED = NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_CONFIRMED
+
+
+def event(payload: Message, aggregate_id: str = "ord_1") -> Event:
+    packed = Any()
+    packed.Pack(payload)
+    return Event(type=payload.DESCRIPTOR.full_name, aggregate_id=aggregate_id, payload=packed)
+
+
+def posting(kind: str, debit: str, credit: str) -> list[LedgerEntry]:
+    """Both entries of a posting."""
+    return [
+        LedgerEntry(
+            posting_id=f"pst_{kind}",
+            payment_id="pay_1",
+            order_id="ord_1",
+            kind=LedgerPostingKind.Value(f"LEDGER_POSTING_KIND_{kind}"),
+            account=LedgerAccount.Value(f"LEDGER_ACCOUNT_{account}"),
+            side=side,
+            amount=PRICE,
+        )
+        for account, side in ((debit, DEBIT), (credit, CREDIT))
+    ]
+
+
+CAPTURED = posting("CAPTURED", "PROCESSOR_CLEARING", "CUSTOMER_FUNDS")
+REFUNDED = posting("REFUNDED", "CUSTOMER_FUNDS", "PROCESSOR_CLEARING")
+
+
+def sold(books: Books) -> None:
+    """A sale as all services record it."""
+    captured = payment_facts.PaymentCaptured(payment_id="pay_1", order_id="ord_1", amount=PRICE)
+    books.payment_event(event(captured, "pay_1"), NOON)
+    books.order_event(event(order_facts.OrderConfirmed(captured_amount=PRICE)), NOON)
+    for entry in CAPTURED:
+        books.ledger_entry(entry, NOON)
+    books.mail(Notification(order_id="ord_1", template=CONFIRMED), NOON)
+
+
+def refunded(books: Books) -> None:
+    """Its refund."""
+    paid_back = payment_facts.RefundSucceeded(payment_id="pay_1", order_id="ord_1", amount=PRICE)
+    books.payment_event(event(paid_back, "pay_1"), NOON)
+    for entry in REFUNDED:
+        books.ledger_entry(entry, NOON)
+
+
+def broken(books: Books) -> list[str]:
+    """The names of the equations that don't hold."""
+    return [each.name for each in books.balances if not each.state(LATER).holds]
+
+
+def test_a_sale_that_all_services_record_balances() -> None:
+    """Orders, payments, ledger and mails say the same."""
+    books = Books()
+    sold(books)
+
+    assert broken(books) == []
+
+
+@pytest.mark.parametrize(
+    ("doubled", "names"),
+    [
+        (
+            lambda books: books.payment_event(
+                event(
+                    payment_facts.PaymentCaptured(
+                        payment_id="pay_1", order_id="ord_1", amount=PRICE
+                    )
+                ),
+                NOON,
+            ),
+            ["captured = confirmed", "captures = ledger"],
+        ),
+        (
+            lambda books: books.mail(Notification(order_id="ord_1", template=CONFIRMED), NOON),
+            ["mails written = due"],
+        ),
+        (
+            lambda books: books.ledger_entry(CAPTURED[0], NOON),
+            ["captures = ledger", "ledger: debits = credits"],
+        ),
+    ],
+)
+def test_what_happens_twice_breaks_its_equations(
+    doubled: Callable[[Books], None], names: list[str]
+) -> None:
+    """A second capture, mail or posting is found."""
+    books = Books()
+    sold(books)
+    doubled(books)
+
+    assert broken(books) == names
+
+
+def test_a_refund_must_be_shown_by_the_order() -> None:
+    """Money that went back without its order is a fault."""
+    books = Books()
+    sold(books)
+    refunded(books)
+    assert broken(books) == ["refunded = shown by orders"]
+
+    books.order_event(event(order_facts.RefundObserved(refunded_amount=PRICE)), NOON)
+    assert broken(books) == []
+
+
+def test_an_orders_refund_contains_those_that_were_told_before() -> None:
+    """OrderRefunded tells the sum of all refunds, so those told before count once."""
+    books = Books()
+    sold(books)
+    refunded(books)
+    books.order_event(event(order_facts.RefundObserved(refunded_amount=PRICE)), NOON)
+    books.order_event(event(order_facts.OrderRefunded(refunded_amount=PRICE)), NOON)
+
+    assert "refunded = shown by orders" not in broken(books)
+
+
+def test_the_processor_is_compared_where_it_shows_its_book() -> None:
+    """A suite that moves real money has no such book."""
+    books = Books()
+    sold(books)
+    assert "processor captured = ledger" not in [each.name for each in books.balances]
+
+    books.has_processor = True
+    assert broken(books) == ["processor captured = ledger"]
+    captured = ProcessorEntryKind.PROCESSOR_ENTRY_KIND_CAPTURED
+    books.processor_entry(ProcessorEntry(order_id="ord_1", kind=captured, amount=PRICE), NOON)
+    assert broken(books) == []
+
+
+def test_a_level_is_the_sum_of_its_movements() -> None:
+    """A level is compared with exactly those movements that made it."""
+    books = Books()
+    books.movement(StockMovement(sku="milk", on_hand_delta=10), NOON)
+    books.movement(StockMovement(sku="milk", reservation_id="rsv_1", held_delta=2), NOON)
+    level = StockLevel(sku="milk", on_hand_count=10, held_count=2, available_count=8, version=2)
+    books.level(level)
+    assert books.levels == {"milk": True}
+
+    level.version = 3
+    level.held_count = 0
+    books.level(level)
+    assert books.levels == {"milk": True}
+
+    level.version = 2
+    books.level(level)
+    assert books.levels == {"milk": False}
+
+
+def test_an_oversold_item_is_found() -> None:
+    """Fewer than none available is a fault, even if the movements say so too."""
+    books = Books()
+    books.movement(StockMovement(sku="milk", reservation_id="rsv_1", held_delta=2), NOON)
+    books.level(StockLevel(sku="milk", held_count=2, available_count=-2, version=1))
+
+    assert books.levels == {"milk": False}
