@@ -1,0 +1,132 @@
+"""The first page: what an operator should know within a glance."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tradepost.order.admin.v1.saga_pb2 import Saga
+
+from services.console.books.books import Books
+from services.console.books.books_reader import Progress
+from services.console.books.order_counts import percentile
+from services.console.reading.feeds_reading import Consumer
+from services.console.reading.instances_reading import ListedInstances
+from services.console.views.books_view import is_complete, trouble_of
+from services.console.views.table import Cell, Row, Table, Tone, number
+from services.console.wire.texts import duration_text, instant
+
+# Rates and latencies are those of so many seconds.
+RECENT_S = 60.0
+_STATES = ("State", "Orders")
+_SERVICES = ("Service", "Passing", "Ready", "Ejected", "Failed of calls (10 s)")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number with what it means; `link` leads to what is behind it."""
+
+    label: str
+    text: str
+    link: str = ""
+    tone: Tone = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the first page shows."""
+
+    figures: tuple[Figure, ...]
+    states: Table
+    services: Table
+
+
+def overview(
+    books: Books,
+    progress: Sequence[Progress],
+    *,
+    reviews: Sequence[Saga],
+    oldest: Sequence[Saga],
+    consumers: Sequence[Consumer],
+    dead_letter_count: int,
+    instances: Sequence[ListedInstances],
+    now: datetime,
+) -> Overview:
+    """Make the page of what was read."""
+    figures = (
+        *_order_figures(books, progress, now),
+        _figure("Need review", len(reviews), "sagas?review=yes", bad="bad"),
+        _oldest_saga(oldest, now),
+        _lag(consumers),
+        _figure("Dead letters", dead_letter_count, "feeds", bad="bad"),
+        _figure("Broken equations", trouble_of(books, progress, now), "books", bad="bad"),
+    )
+    return Overview(figures, _states(books.orders.by_state), _services(instances))
+
+
+def _order_figures(books: Books, progress: Sequence[Progress], now: datetime) -> tuple[Figure, ...]:
+    counts = books.orders
+    placed = sum((now - moment).total_seconds() <= RECENT_S for moment in counts.placed)
+    took = [s for moment, s in counts.settled if (now - moment).total_seconds() <= RECENT_S]
+    half, most = percentile(took, 0.5), percentile(took, 0.95)
+    latency = "none settled" if half is None or most is None else f"{half:.2f} / {most:.2f} s"
+    reading = "" if is_complete(progress) else "the feeds are still being read"
+    return (
+        Figure(
+            "Orders per second", f"{placed / RECENT_S:.1f}", "orders", hint=reading or "last minute"
+        ),
+        Figure("Checkout, median / p95", latency, hint=reading or "last minute"),
+        Figure("Under way", f"{counts.unsettled:,}", "sagas", hint=reading),
+    )
+
+
+def _figure(label: str, value: int, link: str, *, bad: Tone) -> Figure:
+    return Figure(label, f"{value:,}", link, bad if value else "good")
+
+
+def _oldest_saga(oldest: Sequence[Saga], now: datetime) -> Figure:
+    if not oldest:
+        return Figure("Oldest unfinished saga", "none", "sagas", "good")
+    age = now - instant(oldest[0].create_time)
+    tone: Tone = "warn" if age.total_seconds() > RECENT_S else ""
+    return Figure("Oldest unfinished saga", duration_text(age), "sagas", tone, oldest[0].step)
+
+
+def _lag(consumers: Sequence[Consumer]) -> Figure:
+    lags = {each.key: each.subscription.lag_count for each in consumers}
+    if not lags:
+        return Figure("Largest lag", "unknown", "feeds", "warn")
+    worst = max(lags, key=lambda key: lags[key])
+    tone: Tone = "warn" if lags[worst] else "good"
+    return Figure("Largest lag", f"{lags[worst]:,}", "feeds", tone, worst if lags[worst] else "")
+
+
+def _states(by_state: Mapping[str, int]) -> Table:
+    rows = tuple(
+        Row((Cell(state, link=f"orders?state={state}"), number(count)))
+        for state, count in sorted(by_state.items(), key=lambda each: -each[1])
+        if count > 0
+    )
+    return Table("Orders by state", _STATES, rows, empty="No order yet.")
+
+
+def _services(instances: Sequence[ListedInstances]) -> Table:
+    return Table("Services", _SERVICES, tuple(map(_service, instances)))
+
+
+def _service(one: ListedInstances) -> Row:
+    views = one.seen.instances if one.seen else ()
+    ready = sum(view.state == "READY" and view.health == "SERVING" for view in views)
+    ejected = sum(view.ejected is not None for view in views)
+    failed, calls = sum(view.failures for view in views), sum(view.calls for view in views)
+    passing = sum(check == "passing" for _, check in one.instances)
+    listed = Cell("no answer", tone="bad") if one.fault else number(passing)
+    return Row(
+        (
+            Cell(one.service, link=f"instances?service={one.service}"),
+            listed,
+            number(ready, tone="good" if ready else "bad"),
+            number(ejected, tone="bad" if ejected else ""),
+            Cell(f"{failed} of {calls}", tone="bad" if failed else "", is_number=True),
+        )
+    )
