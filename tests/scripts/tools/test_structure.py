@@ -24,6 +24,7 @@ PARTS = {
     "edge": "services/edge/",
     "web": "services/web/",
     "storefront": "services/storefront/",
+    "console": "services/console/",
     "scripts": "scripts/",
 }
 ROOTS = [folder.rstrip("/").replace("/", ".") for folder in PARTS.values()]

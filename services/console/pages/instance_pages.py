@@ -1,0 +1,49 @@
+"""The page of instances: the registry's list beside what this console's own channels see."""
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from tradepost.event.v1.event_service_pb2 import ListSubscriptionsRequest
+
+from services.console.pages.viewer import PREFIX, console_of, for_staff, show
+from services.console.reading.instances_reading import read_instances
+from services.console.reading.stubs import SERVICES
+from services.console.views.instances_view import (
+    breakers_table,
+    instances_filter,
+    instances_table,
+    picks_table,
+)
+from services.console.views.query_values import QueryValues
+
+MOST_PICKS = 20
+
+
+@for_staff(ListSubscriptionsRequest)
+async def instances(request: Request) -> Response:
+    """The instances of every service, or of the one in the query."""
+    values, console = QueryValues(request.query_params), console_of(request)
+    wanted = values.text("service")
+    services = [wanted] if wanted in SERVICES else list(SERVICES)
+    read = await asyncio.gather(
+        *(read_instances(console.registry, console.channels, name) for name in services)
+    )
+    return show(
+        request,
+        "instances.html",
+        fields=instances_filter(values.query, SERVICES),
+        tables=[
+            (
+                instances_table(each),
+                breakers_table(each.seen) if each.seen else None,
+                picks_table(each.seen, MOST_PICKS) if each.seen and wanted else None,
+            )
+            for each in read
+        ],
+        missing={f"registry: {each.service}": each.fault for each in read if each.fault},
+    )
+
+
+ROUTES: tuple[BaseRoute, ...] = (Route(f"{PREFIX}/instances", instances),)

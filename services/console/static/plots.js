@@ -1,0 +1,56 @@
+// Draws the overview's plots, and asks for new values now and then.
+"use strict";
+
+const EVERY_MS = 5000;
+const HEIGHT = 220;
+
+const PLOTS = {
+  rates: (data) => [data.times_s, data.placed_per_s, data.settled_per_s],
+  latencies: (data) => [data.times_s, data.median_s, data.p95_s],
+};
+const LABELS = { rates: ["placed", "settled"], latencies: ["median", "95th percentile"] };
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function options(element) {
+  const [first, second] = LABELS[element.dataset.plot];
+  const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 } };
+  return {
+    width: element.clientWidth,
+    height: HEIGHT,
+    axes: [axis, { ...axis, size: 60 }],
+    series: [
+      {},
+      { label: first, stroke: colour("--accent"), width: 2 },
+      { label: second, stroke: colour("--info"), width: 2 },
+    ],
+  };
+}
+
+async function start(elements) {
+  const plots = new Map();
+  const draw = async () => {
+    if (document.hidden) return;
+    const answer = await fetch(elements[0].dataset.series, { headers: { accept: "application/json" } });
+    if (!answer.ok) return;
+    const data = await answer.json();
+    for (const element of elements) {
+      const values = PLOTS[element.dataset.plot](data);
+      const plot = plots.get(element);
+      if (plot) plot.setData(values);
+      else plots.set(element, new uPlot(options(element), values, element));
+    }
+  };
+  const again = () => draw().catch(() => {}).finally(() => setTimeout(again, EVERY_MS));
+  addEventListener("resize", () => {
+    for (const [element, plot] of plots) plot.setSize({ width: element.clientWidth, height: HEIGHT });
+  });
+  again();
+}
+
+addEventListener("DOMContentLoaded", () => {
+  const elements = [...document.querySelectorAll("[data-plot]")];
+  if (elements.length) start(elements);
+});

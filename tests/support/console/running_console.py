@@ -1,0 +1,120 @@
+"""A console in front of a running suite, and people who look at it."""
+
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import httpx
+from cryptography.fernet import Fernet
+from tradepost.inventory.v1 import inventory_service_pb2
+from tradepost.notification.v1 import notification_service_pb2
+from tradepost.order.v1 import order_service_pb2
+from tradepost.payment.v1 import payment_service_pb2
+
+from discovery.tls.certificates import CertificateSource
+from scripts.suite.cluster import Cluster
+from services.chassis.channels import participant_channel
+from services.chassis.ids import IdFactory
+from services.console.application import NAME, console
+from services.console.pages.viewer import PREFIX
+from services.console.settings import ConsoleSettings
+from services.web.services import services_of
+from services.web.serving import running
+from services.web.session import SessionCookie
+from services.web.settings import LoginSettings, WebSettings
+from tests.support.limits import WAIT_S
+from tests.support.suite.breakable_suite import CLOCK
+
+CSRF = "the token of the session"
+_KEY = Fernet.generate_key().decode()
+_CONTRACTS = {
+    "order": order_service_pb2.DESCRIPTOR,
+    "payment": payment_service_pb2.DESCRIPTOR,
+    "inventory": inventory_service_pb2.DESCRIPTOR,
+    "notification": notification_service_pb2.DESCRIPTOR,
+}
+_LOGIN = LoginSettings(issuer="http://127.0.0.1:9", client_id="console")
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A person's browser, already signed in."""
+
+    http: httpx.AsyncClient
+
+    async def page(self, path: str, **query: str) -> httpx.Response:
+        """Look at a page below the console's prefix."""
+        return await self.http.get(f"{PREFIX}/{path}", params=query, follow_redirects=True)
+
+    async def send(
+        self, path: str, number: int, values: Mapping[str, str], *, reason: str = "it must be"
+    ) -> httpx.Response:
+        """Send a form; the same `number` is the same form."""
+        form = {
+            "csrf_token": CSRF,
+            "request_id": str(UUID(int=number, version=4)),
+            "reason": reason,
+            "back": f"{PREFIX}/books",
+            **values,
+        }
+        return await self.http.post(f"{PREFIX}/{path}", data=form, follow_redirects=True)
+
+
+@asynccontextmanager
+async def running_console(
+    suite: Cluster, *, certificates: CertificateSource | None = None
+) -> AsyncIterator[str]:
+    """Serve the console in this process, with channels like those of its own; yields its URL."""
+    web = WebSettings(session_keys=_KEY, drain_s=0)
+    rng = random.Random(11)
+    ids = IdFactory(clock=CLOCK, rng=rng)
+    async with AsyncExitStack() as open_channels:
+        channels = {
+            name: await open_channels.enter_async_context(
+                participant_channel(
+                    suite.target(name),
+                    contract=contract,
+                    clock=CLOCK,
+                    rng=rng,
+                    certificates=certificates,
+                    watcher=suite.registry,
+                )
+            )
+            for name, contract in _CONTRACTS.items()
+        }
+        app = console(
+            ConsoleSettings(),
+            web=web,
+            login=_LOGIN,
+            services=services_of(channels),
+            registry=suite.registry,
+            clock=CLOCK,
+            ids=ids,
+            rng=rng,
+        )
+        async with running(app, web, name=NAME, clock=CLOCK, ids=ids, rng=rng) as port:
+            yield f"http://127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def visitor(
+    url: str, subject: str = "olga", *roles: str, token: str = ""
+) -> AsyncIterator[Visitor]:
+    """A person with roles, OPERATOR if none are named."""
+    cookie = SessionCookie(f"{NAME}_session", path=PREFIX, keys=[_KEY], is_https=False, clock=CLOCK)
+    user = {
+        "subject": subject,
+        "roles": list(roles or ("OPERATOR",)),
+        "token": token,
+        "until_s": CLOCK.now().timestamp() + 3_600,
+    }
+    header = cookie.header({"user": user, "csrf_token": CSRF})
+    name, _, value = header.partition(";")[0].partition("=")
+    cookies = httpx.Cookies()
+    cookies.set(name, value, domain="127.0.0.1", path=PREFIX)
+    async with httpx.AsyncClient(
+        base_url=url, cookies=cookies, timeout=WAIT_S, trust_env=False
+    ) as http:
+        yield Visitor(http)
