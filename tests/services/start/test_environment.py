@@ -14,6 +14,7 @@ from services.chassis.identity.settings import TlsSettings, TokenSettings
 from services.chassis.server.settings import DatabaseSettings, RegistrySettings, ServerSettings
 from services.chassis.telemetry import logs
 from services.chassis.telemetry.settings import TelemetrySettings
+from services.console.settings import ConsoleSettings
 from services.edge.settings import EdgeSettings, ListenerTlsSettings
 from services.inventory.settings import FeedSettings as InventoryFeedSettings
 from services.notification.settings import NotificationSettings
@@ -26,7 +27,8 @@ ALL = (
     *(DatabaseSettings, RegistrySettings, ServerSettings, TelemetrySettings),
     *(InventoryFeedSettings, NotificationSettings, ParticipantSettings, SagaSettings),
     *(FeedSettings, PaymentSettings, TlsSettings, TokenSettings, EdgeSettings),
-    *(ListenerTlsSettings, WebSettings, LoginSettings, TargetSettings, StorefrontSettings),
+    *(ListenerTlsSettings, WebSettings, LoginSettings, TargetSettings),
+    *(ConsoleSettings, StorefrontSettings),
 )
 VARIABLE = re.compile(r"(?:CONSUL|DATABASE|DISCOVERY|OTEL|TRADEPOST)_[A-Z][A-Z0-9_]*")
 READ_BY_DISCOVERY = re.compile(rf"environ(?:\.get\(|\[|, )\"({VARIABLE.pattern})\"")
