@@ -63,12 +63,12 @@ class BooksReader:
         self._faults: dict[str, str] = {}
         self._cursors = self._made()
 
-    async def look(self, asker: Asker) -> None:
-        """Read what is new as this person; return at once while another one reads."""
+    async def look(self, asker: Asker, *, for_s: float = READ_FOR_S) -> None:
+        """Read what is new as this person, for so long; return at once while another one reads."""
         if self._reading.locked() or not is_allowed(asker.roles, ReadEventsRequest):
             return
         async with self._reading:
-            until_s = self._clock.monotonic() + READ_FOR_S
+            until_s = self._clock.monotonic() + for_s
             await asyncio.gather(
                 *(self._advance(name, asker, until_s) for name in self._cursors),
             )

@@ -18,6 +18,8 @@ from services.console.reading.stubs import SERVICES
 from services.console.views.overview_view import overview as overview_of
 
 MOST_REVIEWS = 1_000
+# It is looked at all the time, so it reads little at once.
+LOOK_S = 0.2
 
 
 async def first(_: Request) -> Response:
@@ -41,14 +43,14 @@ async def live(request: Request) -> Response:
 async def plotted(request: Request) -> Response:
     """What the plots show, as JSON."""
     console = console_of(request)
-    await console.books.look(asker_of(request))
+    await console.books.look(asker_of(request), for_s=LOOK_S)
     return JSONResponse(asdict(series(console.books.books.orders, console.clock.now())))
 
 
 async def _shown(request: Request, template: str) -> Response:
     console = console_of(request)
     async with Gathering(asker_of(request)) as parts:
-        looking = asyncio.ensure_future(console.books.look(parts.asker))
+        looking = asyncio.ensure_future(console.books.look(parts.asker, for_s=LOOK_S))
         sagas = console.stubs.sagas.ListSagas
         reviews = parts.ask(
             "sagas for review", sagas, ListSagasRequest(needs_review=True, page_size=MOST_REVIEWS)

@@ -59,64 +59,6 @@ def trace(number: int) -> str:
     return f"00-{number:032x}-{number:016x}-01"
 
 
-def a_confirmed_order() -> OrderRecord:
-    """An order that was placed, paid and mailed about."""
-    return OrderRecord(
-        order=Order(order_id="ord_1", version=5, update_time=at(90)),
-        events=(
-            event(
-                0, 1, facts.OrderPlaced(customer_id="ann"), traceparent=trace(1), actor="person:ann"
-            ),
-            event(
-                20, 2, facts.StockReserved(total=PRICE), traceparent=trace(1), actor="service:order"
-            ),
-            event(40, 3, facts.PaymentAuthorized(payment_id="pay_1")),
-            event(60, 4, facts.CaptureRequested(payment_id="pay_1")),
-            event(90, 5, facts.OrderConfirmed(captured_amount=PRICE)),
-        ),
-        payments=(
-            Payment(
-                payment_id="pay_1",
-                state=PaymentState.PAYMENT_STATE_CAPTURED,
-                amount=PRICE,
-                update_time=at(80),
-            ),
-        ),
-        ledger=(
-            a_ledger_entry(1, LedgerSide.LEDGER_SIDE_DEBIT),
-            a_ledger_entry(2, LedgerSide.LEDGER_SIDE_CREDIT),
-        ),
-        movements=(
-            StockMovement(
-                sequence=1,
-                sku="milk",
-                kind=StockMovementKind.STOCK_MOVEMENT_KIND_HELD,
-                held_delta=2,
-                occur_time=at(10),
-            ),
-            StockMovement(
-                sequence=2,
-                sku="tea",
-                kind=StockMovementKind.STOCK_MOVEMENT_KIND_HELD,
-                held_delta=1,
-                occur_time=at(10),
-            ),
-        ),
-        mails=(
-            Notification(
-                template=NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_CONFIRMED,
-                state=NotificationState.NOTIFICATION_STATE_SENT,
-                recipient="ann@example.org",
-                create_time=at(100),
-                send_time=at(120),
-            ),
-        ),
-        participant_events=(
-            event(10, 1, ReservationHeld(order_id="ord_1"), feed="inventory", traceparent=trace(1)),
-        ),
-    )
-
-
 def a_ledger_entry(sequence: int, side: LedgerSide.ValueType) -> LedgerEntry:
     return LedgerEntry(
         sequence=sequence,
@@ -126,6 +68,48 @@ def a_ledger_entry(sequence: int, side: LedgerSide.ValueType) -> LedgerEntry:
         side=side,
         amount=PRICE,
         occur_time=at(80),
+    )
+
+
+def held(sequence: int, sku: str, units: int) -> StockMovement:
+    kind = StockMovementKind.STOCK_MOVEMENT_KIND_HELD
+    return StockMovement(sequence=sequence, sku=sku, kind=kind, held_delta=units, occur_time=at(10))
+
+
+PLACED = facts.OrderPlaced(customer_id="ann")
+PAID = Payment(
+    payment_id="pay_1",
+    state=PaymentState.PAYMENT_STATE_CAPTURED,
+    amount=PRICE,
+    update_time=at(80),
+)
+MAIL = Notification(
+    template=NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_CONFIRMED,
+    state=NotificationState.NOTIFICATION_STATE_SENT,
+    recipient="ann@example.org",
+    create_time=at(100),
+    send_time=at(120),
+)
+HELD = ReservationHeld(order_id="ord_1")
+
+
+def a_confirmed_order() -> OrderRecord:
+    """An order that was placed, paid and mailed about."""
+    sides = (LedgerSide.LEDGER_SIDE_DEBIT, LedgerSide.LEDGER_SIDE_CREDIT)
+    return OrderRecord(
+        order=Order(order_id="ord_1", version=5, update_time=at(90)),
+        events=(
+            event(0, 1, PLACED, traceparent=trace(1), actor="person:ann"),
+            event(20, 2, facts.StockReserved(total=PRICE), traceparent=trace(1)),
+            event(40, 3, facts.PaymentAuthorized(payment_id="pay_1")),
+            event(60, 4, facts.CaptureRequested(payment_id="pay_1")),
+            event(90, 5, facts.OrderConfirmed(captured_amount=PRICE)),
+        ),
+        payments=(PAID,),
+        ledger=tuple(a_ledger_entry(number, side) for number, side in enumerate(sides, start=1)),
+        movements=(held(1, "milk", 2), held(2, "tea", 1)),
+        mails=(MAIL,),
+        participant_events=(event(10, 1, HELD, feed="inventory", traceparent=trace(1)),),
     )
 
 
@@ -248,7 +232,7 @@ def test_events_of_one_call_are_one_call_of_each_service() -> None:
 
     assert "inventory recorded ReservationHeld" in [each.title for each in calls]
     traced = {each.title: each.trace_id for each in calls}
-    assert traced["order recorded OrderPlaced"] == traced["inventory recorded ReservationHeld"]
+    assert traced["order recorded StockReserved"] == traced["inventory recorded ReservationHeld"]
 
 
 def test_an_operators_retry_is_a_call_with_its_reason() -> None:
