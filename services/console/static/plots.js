@@ -14,17 +14,23 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+function clock(time) {
+  return new Date(time * 1000).toISOString().slice(11, 19);
+}
+
 function options(element) {
   const [first, second] = LABELS[element.dataset.plot];
+  // A value between two gaps has no line.
+  const points = { show: true, size: 4 };
   const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 } };
   return {
     width: element.clientWidth,
     height: HEIGHT,
-    axes: [axis, { ...axis, size: 60 }],
+    axes: [{ ...axis, space: 70, values: (_, times) => times.map(clock) }, { ...axis, size: 60 }],
     series: [
-      {},
-      { label: first, stroke: colour("--accent"), width: 2 },
-      { label: second, stroke: colour("--info"), width: 2 },
+      { label: "time (UTC)", value: (_, time) => (time ? clock(time) : "") },
+      { label: first, stroke: colour("--accent"), width: 2, points },
+      { label: second, stroke: colour("--info"), width: 2, points },
     ],
   };
 }

@@ -20,8 +20,8 @@ def call_entries(record: OrderRecord) -> Iterator[Entry]:
     """One entry for each call that recorded events, and for each audited call of an operator."""
     calls: dict[tuple[str, str, str], list[Event]] = {}
     for event in chain(record.events, record.participant_events):
-        # Without a trace context, what shares its cause is one call.
-        context = event.traceparent or event.causation_id
+        # Without a trace context, what shares its cause is one call; without a cause, nothing is.
+        context = event.traceparent or event.causation_id or event.event_id
         calls.setdefault((event.feed, context, event.actor), []).append(event)
     for events in calls.values():
         yield _call(events)

@@ -47,6 +47,7 @@ def event(ms: int, version: int, payload: Message, *, feed: str = "order", **fie
     return Event(
         feed=feed,
         position=version,
+        event_id=f"evt_{feed}_{version}",
         aggregate_version=version,
         type=payload.DESCRIPTOR.full_name,
         occur_time=at(ms),
