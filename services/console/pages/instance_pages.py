@@ -37,8 +37,8 @@ async def instances(request: Request) -> Response:
         tables=[
             (
                 instances_table(each),
-                breakers_table(each.seen) if each.seen else None,
-                picks_table(each.seen, MOST_PICKS) if each.seen and wanted else None,
+                breakers_table(each.service, each.seen) if each.seen else None,
+                picks_table(each.service, each.seen, MOST_PICKS) if each.seen and wanted else None,
             )
             for each in read
         ],

@@ -33,7 +33,7 @@ def instances_table(read: ListedInstances) -> Table:
     return Table(caption, _COLUMNS, rows, empty="No instance is known.")
 
 
-def breakers_table(seen: Explanation) -> Table:
+def breakers_table(service: str, seen: Explanation) -> Table:
     """The breakers of the methods that were called in the last 10 s."""
     rows = tuple(
         Row(
@@ -48,16 +48,16 @@ def breakers_table(seen: Explanation) -> Table:
         )
         for one in seen.breakers
     )
-    return Table("Breakers", _BREAKERS, rows, empty="No method was called in the last 10 s.")
+    return Table(f"Breakers of {service}", _BREAKERS, rows)
 
 
-def picks_table(seen: Explanation, most: int) -> Table:
+def picks_table(service: str, seen: Explanation, most: int) -> Table:
     """Which instance the last calls went to."""
     rows = tuple(
         Row((Cell(f"{one.ago_s:.1f} s", is_number=True), Cell(one.method), Cell(one.instance_id)))
         for one in seen.picks[:most]
     )
-    return Table("The last picks", _PICKS, rows, empty="No call was sent yet.")
+    return Table(f"The last picks among {service}", _PICKS, rows, empty="No call was sent yet.")
 
 
 def _headline(seen: Explanation) -> str:
