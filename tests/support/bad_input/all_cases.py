@@ -66,6 +66,7 @@ _AUDIT = {
             "actor": bad_values.each("x" * 501, NUL, "   ", OVERSIZED),
             "page_size": bad_values.PAGE_SIZE,
             "page_token": bad_values.PAGE_TOKEN,
+            "newest_first": ANY,
         },
     ),
 }

@@ -78,7 +78,9 @@ ORDER_CASES = {
         refused=(_NOT_FOUND,),
     ),
     "FulfillOrder": MethodCases(
-        _CHANGE, {"request_id": bad_values.UUID, "order_id": _ORDER_ID}, refused=(_NOT_FOUND,)
+        _CHANGE,
+        {"request_id": bad_values.UUID, "order_id": _ORDER_ID, "reason": bad_values.REASON},
+        refused=(_NOT_FOUND,),
     ),
     "ReturnOrder": MethodCases(
         {**_CHANGE, "lines": [{"sku": "milk", "quantity": 1}]},
