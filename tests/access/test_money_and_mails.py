@@ -11,8 +11,9 @@ from tradepost.notification.v1.notification_service_pb2_grpc import Notification
 from tradepost.order.v1 import order_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
-from tradepost.payment.v1.payment_service_pb2 import GetPaymentRequest
+from tradepost.payment.v1.payment_service_pb2 import GetPaymentRequest, RefundPaymentRequest
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
+from tradepost.type.v1.money_pb2 import Money
 
 from discovery.clock import SystemClock
 from tests.support.chassis.rich_status import refusal
@@ -28,6 +29,7 @@ CALLERS = KnownCallers()
 ALICE = CALLERS.person("alice", "CUSTOMER", peer="edge")
 BOB = CALLERS.person("bob", "CUSTOMER", peer="edge")
 CARL = CALLERS.person("carl", "CLERK")
+OLGA = CALLERS.person("olga", "OPERATOR")
 NO_PAYMENT = "pay_" + "0" * 32
 POLL_S = 0.05
 CLOCK = SystemClock()
@@ -44,6 +46,11 @@ async def suite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Suite
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def order(suite: Suite) -> order_pb2.Order:
     """Alice's confirmed order."""
+    return await placed(suite)
+
+
+async def placed(suite: Suite) -> order_pb2.Order:
+    """Place an order for alice."""
     request = rpc.CreateOrderRequest(
         request_id=new_id(),
         payment_method="pm_visa",
@@ -60,6 +67,25 @@ async def test_owners_and_staff_read_a_payment(suite: Suite, order: order_pb2.Or
         request = GetPaymentRequest(payment_id=order.payment_id)
         read = await stub.GetPayment(request, metadata=metadata)
         assert read.payment.order_id == order.order_id
+
+
+async def test_customers_do_not_learn_who_refunded(suite: Suite) -> None:
+    """Olga refunds a cent of alice's order: carl reads her name, alice the cent only."""
+    stub = PaymentServiceStub(suite.channels["payment"])
+    payment_id = (await placed(suite)).payment_id
+    cent = Money(currency_code="USD", minor_units=1)
+    asked = RefundPaymentRequest(
+        request_id=new_id(), payment_id=payment_id, amount=cent, reason="goodwill"
+    )
+    await stub.RefundPayment(asked, metadata=OLGA)
+
+    told = []
+    for metadata in (CARL, ALICE):
+        request = GetPaymentRequest(payment_id=payment_id)
+        (refund,) = (await stub.GetPayment(request, metadata=metadata)).payment.refunds
+        told.append((refund.amount, refund.requester))
+
+    assert told == [(cent, "person:olga"), (cent, "")]
 
 
 async def test_somebody_elses_payment_is_as_one_that_does_not_exist(

@@ -13,6 +13,11 @@ from contextvars import ContextVar
 LIMITED_TO: ContextVar[str] = ContextVar("tradepost_limited_to", default="")
 
 
+def is_limited() -> bool:
+    """Whether the running call is a customer's, who sees their own resources only."""
+    return bool(LIMITED_TO.get())
+
+
 def is_hidden(owner: str) -> bool:
     """Whether the running call may not know of a resource of `owner`.
 

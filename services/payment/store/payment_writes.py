@@ -4,7 +4,7 @@ Each is one transaction.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -227,13 +227,16 @@ def load(connection: Connection, payment_id: str) -> Payment:
 
 
 def load_own(connection: Connection, payment_id: str) -> Payment:
-    """The payment for a call.
+    """The payment for a call. A customer doesn't learn which member of the staff refunded.
 
     Raises PaymentNotFoundError; to a customer also for somebody else's.
     """
     payment = load(connection, payment_id)
     if ownership.is_hidden(payment.customer_id):
         raise PaymentNotFoundError(payment_id=payment_id)
+    if ownership.is_limited():
+        refunds = tuple(replace(refund, requester="") for refund in payment.refunds)
+        return replace(payment, refunds=refunds)
     return payment
 
 

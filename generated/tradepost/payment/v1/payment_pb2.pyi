@@ -315,8 +315,8 @@ class Refund(_message.Message):
     state: Global___RefundState.ValueType
     """Its state."""
     requester: _builtins.str
-    """Who asked for it, as Event.actor tells it: "person:alice", "service:order". The ledger and the
-    events tell why.
+    """Who asked for it, as Event.actor tells it: "person:alice", "service:order"; empty for a customer
+    who reads the payment. The ledger and the events tell why.
     """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
