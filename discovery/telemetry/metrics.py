@@ -21,14 +21,14 @@ from discovery.rules.method import Method
 
 # A path that no generated stub named may be any text, so it must not become a time series.
 _UNREGISTERED = "other"
-_LATENCY_BUCKETS_S = (
+LATENCY_BUCKETS_S = (
     *(0.0, 0.00001, 0.00005, 0.0001, 0.0003, 0.0006, 0.0008),
     *(0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008),
     *(0.01, 0.013, 0.016, 0.02, 0.025, 0.03, 0.04, 0.05, 0.065, 0.08),
     *(0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.65, 0.8),
     *(1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0),
 )
-_COUNT_BUCKETS = (1.0, 2.0, 3.0, 4.0, 5.0)
+COUNT_BUCKETS = (1.0, 2.0, 3.0, 4.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,12 @@ class Instruments:
 
         def latency(name: str, description: str) -> Histogram:
             return meter.create_histogram(
-                name, "s", description, explicit_bucket_boundaries_advisory=_LATENCY_BUCKETS_S
+                name, "s", description, explicit_bucket_boundaries_advisory=LATENCY_BUCKETS_S
             )
 
         def count(name: str, unit: str, description: str) -> Histogram:
             return meter.create_histogram(
-                name, unit, description, explicit_bucket_boundaries_advisory=_COUNT_BUCKETS
+                name, unit, description, explicit_bucket_boundaries_advisory=COUNT_BUCKETS
             )
 
         return cls(

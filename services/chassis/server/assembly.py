@@ -23,6 +23,7 @@ from services.chassis.server.errors import CannotListenError
 from services.chassis.server.instrumentation import Spans
 from services.chassis.server.layers.access import Access
 from services.chassis.server.layers.admission import Admission
+from services.chassis.server.layers.call_metrics import CallMetrics
 from services.chassis.server.layers.deadline import Deadline
 from services.chassis.server.layers.error_mapping import ErrorMapping
 from services.chassis.server.layers.peer_check import PeerCheck
@@ -59,6 +60,7 @@ def build(
 ) -> grpc.aio.Server:
     """Build a server that has everything but a port."""
     stack = layers(
+        call_metrics=_call_metrics(clock, spans),
         trace=_trace(clock, ids, spans),
         error_mapping=_error_mapping(service, ids),
         deadline=Deadline(clock=clock),
@@ -66,7 +68,7 @@ def build(
         access=_access(security, clock),
         admission=admission,
     )
-    interceptors = [] if spans is None else [spans.interceptor]
+    interceptors = [] if spans is None or spans.interceptor is None else [spans.interceptor]
     server = grpc.aio.server(
         interceptors=[*interceptors, Stack(stack)], options=list(_options(settings).items())
     )
@@ -167,6 +169,12 @@ def _access(security: Security, clock: Clock) -> Access | None:
     if security.authentication is None:
         return None
     return Access(security.authentication, clock=clock)
+
+
+def _call_metrics(clock: Clock, spans: Spans | None) -> CallMetrics | None:
+    if spans is None or spans.metrics is None:
+        return None
+    return CallMetrics(spans.metrics, clock=clock)
 
 
 def _trace(clock: Clock, ids: IdFactory, spans: Spans | None) -> Trace:

@@ -1,11 +1,11 @@
-"""The span makers of a traced process, each of which is handed to its part.
+"""The span makers and metrics of a process, each of which is handed to its part.
 
 It is composed here because the layers below must not know each other: the database's spans belong
 to `store`, those of saga steps to `saga`.
 """
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import grpc
 from discovery.clock import Clock
 from services.chassis.environment import forget_empty
 from services.chassis.ids import IdFactory
+from services.chassis.server.errors import CannotListenError
 from services.chassis.server.settings import ServerSettings
 from services.chassis.telemetry import otlp
 from services.chassis.telemetry.settings import ProcessIdentity, TelemetrySettings
@@ -24,23 +25,29 @@ if TYPE_CHECKING:
 
     from services.chassis.saga.step_spans import StepSpans
     from services.chassis.store.write_spans import WriteSpans
+    from services.chassis.telemetry.metrics import Metrics
+    from services.chassis.telemetry.providers import Providers
+
+_SCOPE = "tradepost"
+METRICS_ADDRESS = "TRADEPOST_METRICS_HOST, TRADEPOST_METRICS_PORT"
 
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """The span makers of a process.
+    """The span makers of a process, and its metrics; each is None where it isn't exported.
 
     `interceptor` opens the span of each call that a server answers, and `traceparent` returns the
     current span's. `writes` is for the database, `steps` for the saga runner, the providers for
-    channels; without a meter provider channels record no metrics.
+    channels.
     """
 
-    interceptor: grpc.aio.ServerInterceptor
-    traceparent: Callable[[], str]
-    writes: "WriteSpans"
-    steps: "StepSpans"
-    tracer_provider: "TracerProvider"
-    meter_provider: "MeterProvider | None"
+    interceptor: grpc.aio.ServerInterceptor | None = None
+    traceparent: Callable[[], str] | None = None
+    writes: "WriteSpans | None" = None
+    steps: "StepSpans | None" = None
+    tracer_provider: "TracerProvider | None" = None
+    meter_provider: "MeterProvider | None" = None
+    metrics: "Metrics | None" = None
 
 
 @asynccontextmanager
@@ -55,30 +62,44 @@ async def exporting(
     """Export spans and metrics while the block runs; yields None if neither is exported.
 
     Every process has an id of its own: that of its registration, or a new one where the port, and
-    with it the id, isn't chosen yet.
+    with it the id, isn't chosen yet. Raises CannotListenError.
     """
     forget_empty("OTEL_")
     is_known = server.instance_id or server.port
     instance_id = server.instance_id_at(service_name, server.port) if is_known else ids.new("ins")
     process = ProcessIdentity(service_name, server.version, instance_id)
-    async with otlp.exporting(process, settings, clock=clock) as providers:
-        if providers is None:
-            yield None
-            return
-        # These import OpenTelemetry, which only a traced process shall do.
-        from services.chassis.saga.step_spans import StepSpans  # noqa: PLC0415
-        from services.chassis.store.write_spans import WriteSpans  # noqa: PLC0415
-        from services.chassis.telemetry.providers import (  # noqa: PLC0415
-            current_traceparent,
-            server_interceptor,
-        )
+    async with AsyncExitStack() as stack:
+        try:
+            providers = await stack.enter_async_context(
+                otlp.exporting(process, settings, clock=clock)
+            )
+        except OSError as error:
+            address = f"{settings.metrics_host}:{settings.metrics_port}"
+            raise CannotListenError(address, METRICS_ADDRESS) from error
+        yield None if providers is None else _spans_of(providers, clock)
 
-        tracer = providers.tracers.get_tracer("tradepost")
-        yield Spans(
-            interceptor=server_interceptor(providers.tracers),
-            traceparent=current_traceparent,
-            writes=WriteSpans(tracer, clock),
-            steps=StepSpans(tracer),
-            tracer_provider=providers.tracers,
-            meter_provider=providers.meters,
-        )
+
+def _spans_of(providers: "Providers", clock: Clock) -> Spans:
+    # These import OpenTelemetry, which only a traced process shall do.
+    from services.chassis.saga.step_spans import StepSpans  # noqa: PLC0415
+    from services.chassis.store.write_spans import WriteSpans  # noqa: PLC0415
+    from services.chassis.telemetry.metrics import Metrics  # noqa: PLC0415
+    from services.chassis.telemetry.providers import (  # noqa: PLC0415
+        current_traceparent,
+        server_interceptor,
+    )
+
+    meters = providers.meters
+    metrics = None if meters is None else Metrics(meters.get_meter(_SCOPE), clock.monotonic)
+    if providers.tracers is None:
+        return Spans(meter_provider=meters, metrics=metrics)
+    tracer = providers.tracers.get_tracer(_SCOPE)
+    return Spans(
+        interceptor=server_interceptor(providers.tracers),
+        traceparent=current_traceparent,
+        writes=WriteSpans(tracer, clock),
+        steps=StepSpans(tracer),
+        tracer_provider=providers.tracers,
+        meter_provider=meters,
+        metrics=metrics,
+    )

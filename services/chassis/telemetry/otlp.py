@@ -1,6 +1,6 @@
-"""Exports spans and metrics to an OTLP endpoint while a process runs.
+"""Exports spans and metrics, by OTLP or to Prometheus, while a process runs.
 
-Without an endpoint nothing of OpenTelemetry is imported.
+Without an endpoint or a port nothing of OpenTelemetry is imported.
 """
 
 import asyncio
@@ -22,8 +22,11 @@ FLUSH_TIMEOUT_S = 2.0
 async def exporting(
     process: ProcessIdentity, settings: TelemetrySettings, *, clock: Clock
 ) -> AsyncIterator["Providers | None"]:
-    """Export spans and metrics while the block runs; yields None if neither is exported."""
-    if settings.traces_target is None and settings.metrics_target is None:
+    """Export spans and metrics while the block runs; yields None if neither is exported.
+
+    Raises OSError when the port of the metrics can't be listened on.
+    """
+    if not settings.is_exporting:
         yield None
         return
     # This import costs tens of megabytes and a third of a second, so only a traced process does it.

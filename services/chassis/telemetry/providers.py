@@ -1,12 +1,17 @@
 """OpenTelemetry's providers of tracers and meters. Only a traced process imports this module."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import grpc
 from opentelemetry import trace
 from opentelemetry.instrumentation.grpc import aio_server_interceptor, filters
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import (
+    MetricExporter,
+    MetricReader,
+    PeriodicExportingMetricReader,
+)
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
@@ -16,21 +21,28 @@ from services.chassis.telemetry.redacting_exporter import RedactingExporter
 from services.chassis.telemetry.settings import ProcessIdentity, TelemetrySettings
 from services.chassis.telemetry.trace_context import traceparent_of
 
+if TYPE_CHECKING:
+    from services.chassis.telemetry.prometheus import PrometheusEndpoint
+
 
 @dataclass(frozen=True, slots=True)
 class Providers:
     """Providers of tracers and meters, which export from threads of their own.
 
-    `meters` is None where metrics are not exported; without traces the tracers' spans end here.
+    Either is None where its signal is not exported.
     """
 
-    tracers: TracerProvider
+    tracers: TracerProvider | None
     meters: MeterProvider | None
     _exporters: tuple[SpanExporter | MetricExporter, ...]
+    _endpoint: "PrometheusEndpoint | None" = None
 
     def shut_down(self) -> None:
         """Send the rest; blocks for as long as the exporters try."""
-        self.tracers.shutdown()
+        if self._endpoint is not None:
+            self._endpoint.close()
+        if self.tracers is not None:
+            self.tracers.shutdown()
         if self.meters is not None:
             self.meters.shutdown()
 
@@ -41,13 +53,21 @@ class Providers:
 
 
 def providers_of(process: ProcessIdentity, settings: TelemetrySettings) -> Providers:
-    """Export spans in batches and metrics every minute (OTEL_METRIC_EXPORT_INTERVAL)."""
+    """Export spans in batches, metrics every minute (OTEL_METRIC_EXPORT_INTERVAL) or when asked.
+
+    Raises OSError when the port of the metrics can't be listened on.
+    """
     resource = _resource(process)
-    tracers, meters = TracerProvider(resource=resource), None
+    tracers: TracerProvider | None = None
+    readers: list[MetricReader] = []
     used: list[SpanExporter | MetricExporter] = []
+    endpoint = _prometheus(settings)
+    if endpoint is not None:
+        readers.append(endpoint.reader)
     if settings.traces_target is not None:
         spans = exporters.span_exporter(settings.traces_target)
         used.append(spans)
+        tracers = TracerProvider(resource=resource)
         tracers.add_span_processor(
             BatchSpanProcessor(
                 RedactingExporter(spans),
@@ -59,8 +79,18 @@ def providers_of(process: ProcessIdentity, settings: TelemetrySettings) -> Provi
     if settings.metrics_target is not None:
         metrics = exporters.metric_exporter(settings.metrics_target)
         used.append(metrics)
-        meters = MeterProvider([PeriodicExportingMetricReader(metrics)], resource=resource)
-    return Providers(tracers, meters, tuple(used))
+        readers.append(PeriodicExportingMetricReader(metrics))
+    meters = MeterProvider(readers, resource=resource) if readers else None
+    return Providers(tracers, meters, tuple(used), endpoint)
+
+
+def _prometheus(settings: TelemetrySettings) -> "PrometheusEndpoint | None":
+    if not settings.prometheus_port:
+        return None
+    # This import costs megabytes, which a process without the port saves.
+    from services.chassis.telemetry import prometheus  # noqa: PLC0415
+
+    return prometheus.serve(settings.metrics_host, settings.prometheus_port)
 
 
 def _resource(process: ProcessIdentity) -> Resource:

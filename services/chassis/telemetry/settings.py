@@ -51,9 +51,9 @@ OtelBoolean: TypeAlias = Annotated[bool, BeforeValidator(_is_true)]
 class TelemetrySettings(BaseSettings):
     """Where spans and metrics are exported to, and which lines are logged.
 
-    Without an endpoint nothing is exported, and OpenTelemetry is not imported. Its exporters read
-    headers, timeouts, files and compression for themselves. Timeouts and files are checked here:
-    the exporters fail with a traceback, or go on with less protection.
+    Without an endpoint or a port nothing is exported, and OpenTelemetry is not imported. Its
+    exporters read headers, timeouts, files and compression for themselves. Timeouts and files are
+    checked here: the exporters fail with a traceback, or go on with less protection.
     """
 
     model_config = SettingsConfigDict(
@@ -109,6 +109,17 @@ class TelemetrySettings(BaseSettings):
     schedule_delay_ms: PositiveInt = Field(
         default=5_000, validation_alias="OTEL_BSP_SCHEDULE_DELAY"
     )
+    # Where Prometheus reads the metrics; port 0: nowhere.
+    metrics_port: int = Field(
+        default=0,
+        ge=0,
+        le=65_535,
+        validation_alias=AliasChoices("TRADEPOST_METRICS_PORT", "metrics_port"),
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1",
+        validation_alias=AliasChoices("TRADEPOST_METRICS_HOST", "metrics_host"),
+    )
     log_level: str = Field(
         default="info",
         pattern="^(debug|info|warning|error)$",
@@ -145,6 +156,17 @@ class TelemetrySettings(BaseSettings):
         """Where metrics are exported to; None: they are not."""
         protocol = self.metrics_protocol or self.protocol
         return self._target("metrics", self.metrics, self.metrics_endpoint, protocol)
+
+    @property
+    def prometheus_port(self) -> int:
+        """Where Prometheus reads the metrics; 0: nowhere."""
+        return 0 if self.disabled else self.metrics_port
+
+    @property
+    def is_exporting(self) -> bool:
+        """Whether anything is exported."""
+        targets = (self.traces_target, self.metrics_target)
+        return any(targets) or bool(self.prometheus_port)
 
     def _target(
         self, signal: str, exporter: str | None, own_endpoint: str, protocol: str

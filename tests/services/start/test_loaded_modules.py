@@ -16,7 +16,7 @@ SERVICES = ("inventory", "notification", "order", "payment")
 UNUSED = frozenset(
     {
         *("alembic", "mako"),
-        *("opentelemetry.sdk", "opentelemetry.exporter"),
+        *("opentelemetry.sdk", "opentelemetry.exporter", "prometheus_client"),
         *("cryptography", "jwt"),
         "aiosmtplib",
         "services.order.rebuild",

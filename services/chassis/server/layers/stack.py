@@ -10,6 +10,7 @@ from services.chassis.request.context import Context
 from services.chassis.server.layers.access import Access
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.layers.cache_control import cache_control
+from services.chassis.server.layers.call_metrics import CallMetrics
 from services.chassis.server.layers.deadline import Deadline
 from services.chassis.server.layers.error_mapping import ErrorMapping
 from services.chassis.server.layers.layer import (
@@ -28,6 +29,7 @@ from services.chassis.server.layers.trace import Trace
 
 def layers(
     *,
+    call_metrics: CallMetrics | None,
     trace: Trace,
     error_mapping: ErrorMapping,
     deadline: Deadline,
@@ -37,7 +39,9 @@ def layers(
 ) -> list[ServerLayer]:
     """List the layers from the outermost to the innermost; a layer that is None is left out."""
     listed: list[ServerLayer | None] = [
-        # Outermost, so that refusals by the layers below also have a correlation and a log line.
+        # Outermost, so that the measured time is all that the server spends on the call.
+        call_metrics,
+        # Above all that refuses, so that refusals also have a correlation and a log line.
         trace,
         # Above every layer that refuses; otherwise a refusal would be UNKNOWN and without a reason.
         error_mapping,

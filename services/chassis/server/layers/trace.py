@@ -108,7 +108,7 @@ class Trace:
     def _log_call(
         self, method: ServedMethod, context: Context, started_s: float, error: BaseException | None
     ) -> None:
-        code = "OK" if error is None else _code_of(error, context)
+        code = "OK" if error is None else code_of(error, context)
         write = self._log.debug if code == "OK" or method.is_infrastructure else self._log.info
         write(
             "call",
@@ -117,7 +117,7 @@ class Trace:
         )
 
 
-def _code_of(error: BaseException, context: Context) -> str:
+def code_of(error: BaseException, context: Context) -> str:
     """Return the code that the caller saw. A stream whose caller left is closed (GeneratorExit)."""
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         return "CANCELLED"

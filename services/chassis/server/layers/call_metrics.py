@@ -1,0 +1,72 @@
+"""Measures every call by its method and the code that its caller saw (gRFC A66).
+
+gRPC's own services are left out: a health watch never ends. So are methods that no servicer has,
+whose paths may be any text, and which gRPC refuses by itself.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from discovery.clock import Clock
+from services.chassis.request.context import Context
+from services.chassis.server.layers.layer import Behavior, ServedMethod
+from services.chassis.server.layers.trace import code_of
+from services.chassis.telemetry.declared_metrics import CALL_DURATION, CALL_STARTED
+
+if TYPE_CHECKING:
+    from services.chassis.telemetry.metrics import Metrics
+
+_METHOD, _STATUS = CALL_DURATION.attributes
+
+
+class CallMetrics:
+    """The layer that counts and times calls."""
+
+    def __init__(self, metrics: "Metrics", *, clock: Clock) -> None:
+        self._metrics = metrics
+        self._clock = clock
+
+    def __call__(self, method: ServedMethod, inner: Behavior) -> Behavior:
+        """Wrap the whole call: refusals are counted too."""
+        if method.is_infrastructure:
+            return inner
+        attributes = {_METHOD: method.path.lstrip("/")}
+        if method.response_streaming:
+            return self._streaming(attributes, inner)
+        return self._unary(attributes, inner)
+
+    def _unary(self, attributes: Mapping[str, str], inner: Behavior) -> Behavior:
+        async def measured(request: Any, context: Context) -> Any:
+            began_s = self._begin(attributes)
+            try:
+                response = await inner(request, context)
+            except BaseException as error:
+                self._end(attributes, began_s, code_of(error, context))
+                raise
+            self._end(attributes, began_s)
+            return response
+
+        return measured
+
+    def _streaming(self, attributes: Mapping[str, str], inner: Behavior) -> Behavior:
+        async def measured(request: Any, context: Context) -> AsyncIterator[Any]:
+            began_s = self._begin(attributes)
+            try:
+                async with aclosing(inner(request, context)) as messages:
+                    async for message in messages:
+                        yield message
+            except BaseException as error:
+                self._end(attributes, began_s, code_of(error, context))
+                raise
+            self._end(attributes, began_s)
+
+        return measured
+
+    def _begin(self, attributes: Mapping[str, str]) -> float:
+        self._metrics.count(CALL_STARTED, attributes)
+        return self._clock.monotonic()
+
+    def _end(self, attributes: Mapping[str, str], began_s: float, code: str = "OK") -> None:
+        duration_s = self._clock.monotonic() - began_s
+        self._metrics.record(CALL_DURATION, duration_s, {**attributes, _STATUS: code})
