@@ -63,6 +63,8 @@ class Ejector:
         self._listed = listed
         self._rng = rng
         self._changed = changed
+        # The ejections of all instances, those that are no longer listed included.
+        self.total = 0
 
     def suspect(
         self,
@@ -129,6 +131,7 @@ class Ejector:
         else:
             since_s = record.ejection.since_s
         record.ejections += 1
+        self.total += 1
         ejected_s = duration_s(record.ejections, self._rng, self._settings or DEFAULT_EJECTION)
         record.ejection = Ejection(reason, since_s, due_s=now_s + ejected_s)
         logger.warning(

@@ -79,13 +79,15 @@ class Explanation:
     """The whole channel.
 
     `panic`: too few instances are usable, so ejections don't count. `retries_allowed` is None if
-    the budget is switched off. `tried` has each instance that was picked, the most picked first.
+    the budget is switched off. `ejections` counts those of all instances since the channel was
+    opened. `tried` has each instance that was picked, the most picked first.
     """
 
     target: str
     state: str
     error: str | None
     panic: bool
+    ejections: int
     retries_spent: int
     retries_allowed: float | None
     instances: tuple[InstanceView, ...]
@@ -117,6 +119,9 @@ class Explainable(Protocol[WatchedT]):
     def panics(self) -> bool: ...
 
     @property
+    def ejections(self) -> int: ...
+
+    @property
     def subchannels(self) -> tuple[WatchedT, ...]: ...
 
 
@@ -127,6 +132,7 @@ def nothing_yet(target: str, state: grpc.ChannelConnectivity) -> Explanation:
         state=state.name,
         error=None,
         panic=False,
+        ejections=0,
         retries_spent=0,
         retries_allowed=RetryBudget().allowed,
         instances=(),
@@ -153,6 +159,7 @@ def explain(
         state=state.name,
         error=balancer.error,
         panic=balancer.panics,
+        ejections=balancer.ejections,
         retries_spent=budget.spent,
         retries_allowed=None if isinf(budget.allowed) else budget.allowed,
         instances=tuple(_instance(one, now_s) for one in balancer.subchannels),

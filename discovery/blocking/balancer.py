@@ -176,6 +176,11 @@ class Balancer:
         )
 
     @property
+    def ejections(self) -> int:
+        """How many ejections there were since the channel was opened."""
+        return self._ejector.total
+
+    @property
     def panics(self) -> bool:
         """Whether ejections are lifted."""
         return self._choice.panics

@@ -45,20 +45,21 @@ def participant_channel(
     InvalidTargetError.
     """
     (service,) = contract.services_by_name.values()
-    return CorrelatedChannel(
-        discovery.open_channel(
-            target,
-            service_config={"healthCheckConfig": {"serviceName": service.full_name}},
-            options=KEEPALIVE,
-            certificates=certificates,
-            authority=None if certificates is None else contract.package.split(".")[1],
-            watcher=watcher,
-            clock=clock,
-            rng=rng,
-            tracer_provider=None if spans is None else spans.tracer_provider,
-            meter_provider=None if spans is None else spans.meter_provider,
-        )
+    channel = discovery.open_channel(
+        target,
+        service_config={"healthCheckConfig": {"serviceName": service.full_name}},
+        options=KEEPALIVE,
+        certificates=certificates,
+        authority=None if certificates is None else contract.package.split(".")[1],
+        watcher=watcher,
+        clock=clock,
+        rng=rng,
+        tracer_provider=None if spans is None else spans.tracer_provider,
+        meter_provider=None if spans is None else spans.meter_provider,
     )
+    if spans is not None:
+        spans.channels.append(channel.explain)
+    return CorrelatedChannel(channel)
 
 
 class CorrelatedChannel(grpc.aio.Channel):

@@ -78,4 +78,5 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
         consumed=subscribe_to_feeds(parts, dependencies),
         background=(parts.tailer.run, parts.owners.run, parts.expiry.run),
         on_drain=(parts.tailer.stop_waiters,),
+        leases=parts.leases,
     )

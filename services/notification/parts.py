@@ -54,6 +54,7 @@ class Parts:
 
     database: Database
     log: EventLog
+    leases: Leases
     tailer: Tailer
     owners: OwnerWatch
     subscription: Subscription
@@ -105,7 +106,7 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
     )
     tailer = Tailer(database=database, log=log, clock=clock)
     owners = OwnerWatch(database=database, leases=leases, clock=clock, rng=rng)
-    return Parts(database, log, tailer, owners, subscription, driver)
+    return Parts(database, log, leases, tailer, owners, subscription, driver)
 
 
 def _start_delivery(

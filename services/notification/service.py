@@ -44,6 +44,7 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
         consumed=ConsumedFeeds.of((parts.subscription,), database=parts.database, clock=clock),
         background=(parts.tailer.run, parts.owners.run, parts.driver.run),
         on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
+        leases=parts.leases,
     )
 
 

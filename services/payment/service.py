@@ -81,4 +81,5 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
         consumed=subscribe_to_feeds(parts, dependencies),
         background=(parts.tailer.run, parts.owners.run, parts.driver.run),
         on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
+        leases=parts.leases,
     )

@@ -35,7 +35,10 @@ class ConsumerLease:
         """
         if not await self._database.read(self._is_free, snapshot=False):
             return None
-        return await self._database.write(self._take)
+        claim = await self._database.write(self._take)
+        if claim is not None:
+            self._leases.committed(claim)
+        return claim
 
     async def release(self, claim: Claim) -> None:
         """Release the lease to any instance. Raises the store's errors."""

@@ -6,11 +6,12 @@ to `store`, those of saga steps to `saga`.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import grpc
 
+from discovery.balancing.explanation import Explanation
 from discovery.clock import Clock
 from services.chassis.environment import forget_empty
 from services.chassis.ids import IdFactory
@@ -48,6 +49,8 @@ class Spans:
     tracer_provider: "TracerProvider | None" = None
     meter_provider: "MeterProvider | None" = None
     metrics: "Metrics | None" = None
+    # The channels whose state the metrics show; each explains itself.
+    channels: list[Callable[[], Explanation]] = field(default_factory=list)
 
 
 @asynccontextmanager

@@ -140,6 +140,8 @@ async def running(
         registration = await _registration(registrar, instance, security, clock=clock, rng=rng)
         for work in _background(service, security, peer_check):
             start(work)
+        for work in _measured(service, admission, spans, clock):
+            start(work)
         stop_steps.push_async_callback(_keep_serving, clock, settings.drain_s)
         if registration is not None:
             stop_steps.push_async_callback(registration.withdraw)
@@ -170,6 +172,30 @@ def _background(
     yield from (*security.background, *service.background, *service.consumed.background)
     if peer_check is not None:
         yield peer_check.run
+
+
+def _measured(
+    service: Service, admission: Admission, spans: Spans | None, clock: Clock
+) -> Iterator[Callable[[], Awaitable[None]]]:
+    """Show the metrics of the process, where any are exported; yield the task that samples."""
+    if spans is None or spans.metrics is None:
+        return
+    # This imports OpenTelemetry, which only a measured process shall do.
+    from services.chassis.monitoring import process_values, sampler  # noqa: PLC0415
+
+    process_values.show_admission(spans.metrics, admission)
+    if service.leases is not None:
+        process_values.show_leases(spans.metrics, service.leases)
+    if service.database is not None:
+        process_values.show_store(spans.metrics, service.database)
+        yield sampler.sampler_of(
+            spans.metrics,
+            database=service.database,
+            tables=service.sampled,
+            subscriptions=service.consumed.subscriptions,
+            channels=spans.channels,
+            clock=clock,
+        ).run
 
 
 async def _keep_serving(clock: Clock, drain_s: float) -> None:

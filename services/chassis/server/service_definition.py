@@ -7,8 +7,10 @@ import grpc
 
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
+from services.chassis.monitoring.store_tables import SampledTable
 from services.chassis.server.error_rules import Errors
 from services.chassis.store.database import Database
+from services.chassis.work.lease import Leases
 
 Hook = Callable[[], Awaitable[None] | None]
 
@@ -23,7 +25,8 @@ class Service:
     answer, the instance is NOT_SERVING. `feed` serves its event log, if it has one, and `consumed`
     are the feeds that it consumes. `background` tasks and subscriptions run while the server does;
     if one of them fails, the server stops. The server calls `on_drain` hooks when streams shall
-    end: they stop drivers and wake waiting calls.
+    end: they stop drivers and wake waiting calls. `leases` are those of its work, and `sampled` the
+    tables of its own, of which metrics tell.
     """
 
     name: str
@@ -36,6 +39,8 @@ class Service:
     consumed: ConsumedFeeds = field(default_factory=ConsumedFeeds)
     background: Sequence[Callable[[], Awaitable[None]]] = ()
     on_drain: Sequence[Hook] = ()
+    leases: Leases | None = None
+    sampled: Sequence[SampledTable] = ()
 
     @property
     def domain(self) -> str:

@@ -77,7 +77,7 @@ class Database:
         self._loop = asyncio.get_running_loop()
         # Real time: a server answers by it, whatever clock the service is given.
         self.silence = SilenceWatch(dialect, clock=SystemClock(), timeout_s=timeout_s)
-        self._readers = Readers(
+        self.readers = Readers(
             dialect,
             clock=clock,
             silence=self.silence,
@@ -86,7 +86,7 @@ class Database:
             queue_max=queue_max,
             opened=self._opened,
         )
-        self._writer = Writer(
+        self.writer = Writer(
             dialect,
             clock=clock,
             name=f"write-{owner}",
@@ -94,7 +94,7 @@ class Database:
             committed=self._committed,
             opened=self._opened,
         )
-        self._expiry = asyncio.create_task(self._writer.expire_waiters())
+        self._expiry = asyncio.create_task(self.writer.expire_waiters())
         self._watching = asyncio.create_task(self.silence.run())
 
     @classmethod
@@ -156,7 +156,7 @@ class Database:
         job.needs = tuple(needs)
         if self._spans is not None:
             self._spans.follow(job)
-        self._writer.submit(job)
+        self.writer.submit(job)
         result: T = await job.future
         self.silence.answered()
         return result
@@ -173,12 +173,12 @@ class Database:
         timeout) and StoreOverloadedError.
         """
         job = self._job(function, args, expires_in_s=self._timeout_s, snapshot=snapshot)
-        self._readers.submit(job)
+        self.readers.submit(job)
         try:
             result: T = await job.future
         except asyncio.CancelledError:
             # The caller's deadline is over, or it hung up.
-            self._readers.abandon(job)
+            self.readers.abandon(job)
             raise
         self.silence.answered()
         return result
@@ -210,7 +210,7 @@ class Database:
 
         job = self._job(run, (), expires_in_s=MIGRATION_WAIT_S)
         with self.silence.long_statements():
-            self._writer.submit(job)
+            self.writer.submit(job)
             await job.future
 
     def is_settings_fault(self, error: StoreUnavailableError) -> bool:
@@ -235,14 +235,14 @@ class Database:
 
     async def close(self) -> None:
         """Finish queued writes and reads, then close; wait at most the lock wait."""
-        self._writer.close()
+        self.writer.close()
         time_limit = asyncio.ensure_future(self._clock.sleep(self._lock_wait_s))
-        await asyncio.wait({self._writer.stopped, time_limit}, return_when=asyncio.FIRST_COMPLETED)
-        self._writer.expire(math.inf)
+        await asyncio.wait({self.writer.stopped, time_limit}, return_when=asyncio.FIRST_COMPLETED)
+        self.writer.expire(math.inf)
         time_limit.cancel()
         self._expiry.cancel()
         await asyncio.wait({time_limit, self._expiry})
-        await self._readers.close()
+        await self.readers.close()
         self._dialect.release_owners()
         self._watching.cancel()
         await asyncio.wait({self._watching})

@@ -62,16 +62,26 @@ class Readers:
         self._dialect = dialect
         self._opened = opened
         self._clock = clock
-        self._silence = silence
         self._queue_max = queue_max
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._stopped = [self._loop.create_future() for _ in range(threads)]
         self._closing = False
-        for number, stopped in enumerate(self._stopped):
+        self._current = [_CurrentRead(silence) for _ in range(threads)]
+        for number, of_thread in enumerate(zip(self._stopped, self._current, strict=True)):
             threading.Thread(
-                target=self._work, args=(stopped,), name=f"{name}-{number}", daemon=True
+                target=self._work, args=of_thread, name=f"{name}-{number}", daemon=True
             ).start()
+
+    @property
+    def running(self) -> int:
+        """How many reads have a thread."""
+        return sum(current.job is not None for current in self._current)
+
+    @property
+    def waiting(self) -> int:
+        """How many reads wait for a thread."""
+        return self._queue.qsize()
 
     def submit(self, job: Job) -> None:
         """Queue a job. Raises StoreOverloadedError, or StoreUnavailableError once closed."""
@@ -96,9 +106,8 @@ class Readers:
                 self._queue.put(None)
         await asyncio.wait(self._stopped)
 
-    def _work(self, stopped: asyncio.Future[None]) -> None:
+    def _work(self, stopped: asyncio.Future[None], current: _CurrentRead) -> None:
         connection: Connection | None = None
-        current = _CurrentRead(self._silence)
         has_failed = False
         try:
             while (job := self._queue.get()) is not None:

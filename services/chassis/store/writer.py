@@ -62,6 +62,8 @@ class Writer:
         self._waiting: deque[Job] = deque()
         self._has_waiting = asyncio.Event()
         self._connection: Connection | None = None
+        # Called on the loop after each COMMIT, with the number of writes and the seconds it took.
+        self.on_batch: Callable[[int, float], None] | None = None
         # The thread's present wait for the lock; written by the thread, read by the loop.
         self._lock_wait: object | None = None
         self._closing = threading.Event()
@@ -69,6 +71,11 @@ class Writer:
         # A daemon: waiting for the lock of a frozen process must not keep this process alive.
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many writes have not started yet."""
+        return self._queue.qsize() + len(self._ready)
 
     def submit(self, job: Job) -> None:
         """Queue a job. Raises StoreOverloadedError, or StoreUnavailableError once closed."""
@@ -131,10 +138,10 @@ class Writer:
             self._rest(rests_until_s)
             began_s = self._clock.monotonic()
             taken = self._run_batch(job)
-            if not self._call_on_loop(self._settle, taken):
+            took_s = self._clock.monotonic() - began_s
+            if not self._call_on_loop(self._settle, taken, took_s):
                 break
-            ended_s = self._clock.monotonic()
-            rests_until_s = ended_s + min(ended_s - began_s, REST_MAX_S)
+            rests_until_s = self._clock.monotonic() + min(took_s, REST_MAX_S)
         if self._connection is not None:
             self._dialect.close(self._connection)
         self._call_on_loop(self._settle_stopped)
@@ -267,7 +274,7 @@ class Writer:
             return False
         return True
 
-    def _settle(self, jobs: list[Job]) -> None:
+    def _settle(self, jobs: list[Job], took_s: float) -> None:
         """Resolve the futures of one batch, and report what it committed."""
         for job in jobs:
             job.batch_size = len(jobs)
@@ -276,6 +283,8 @@ class Writer:
         committed = [job for job in jobs if job.error is None]
         if committed:
             self._committed([change for job in committed for change in job.changes])
+            if self.on_batch is not None:
+                self.on_batch(len(committed), took_s)
 
     def _settle_stopped(self) -> None:
         if not self.stopped.done():

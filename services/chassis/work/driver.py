@@ -145,6 +145,7 @@ class Driver:
         return await self._database.read(self._leases.has_due, self._kind, snapshot=False)
 
     def _start_all(self, claims: tuple[Claim, ...]) -> None:
+        self._leases.committed(*claims)
         for claim in claims:
             self._queue(claim, correlation.EMPTY)
 

@@ -6,9 +6,10 @@ of work dies, another instance claims the work once the lease has expired.
 """
 
 import random
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -22,8 +23,6 @@ from services.chassis.work.lease_table import (
     LEASE,
     LEASES,
     NO_OWNER,
-    OWNERS,
-    RELEASE_ALL,
     LeaseRow,
     find,
     lease_row,
@@ -33,8 +32,8 @@ __all__ = ["LEASE", "Claim", "LeaseRow", "Leases", "StaleLeaseError"]
 
 DEFAULT_LEASE_S = 10.0
 _ERROR_MAX_CHARS = 500
-# The kind of the rows that name the owners of which a mark says whether they live.
-_OWNER_KIND = "owner"
+# Why a lease was lost.
+EXPIRED, OWNER_ENDED = "expired", "owner_ended"
 _JITTER = 0.2
 
 
@@ -48,12 +47,16 @@ class StaleLeaseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to drive `subject` until the lease expires or is claimed by another."""
+    """The right to drive `subject` until the lease expires or is claimed by another.
+
+    `took_over`: another owner had it, whose lease had expired.
+    """
 
     subject: str
     token: int
     deadline: datetime | None
     attempts: int
+    took_over: bool = field(default=False, compare=False)
 
 
 class Leases:
@@ -73,6 +76,8 @@ class Leases:
         self._rng = rng
         self._lease = timedelta(seconds=lease_s)
         self._last_token = 0
+        # How many leases of others this owner has released or taken over, by the cause.
+        self.lost = Counter({EXPIRED: 0, OWNER_ENDED: 0})
 
     @classmethod
     def of_a_run(
@@ -89,7 +94,13 @@ class Leases:
 
     def lasting(self, lease_s: float) -> Self:
         """Make leases of the same owner that last for another time."""
-        return type(self)(owner=self.owner, clock=self._clock, rng=self._rng, lease_s=lease_s)
+        made = type(self)(owner=self.owner, clock=self._clock, rng=self._rng, lease_s=lease_s)
+        made.lost = self.lost
+        return made
+
+    def committed(self, *claims: Claim) -> None:
+        """Count those of the claims that took a lease over; call it after their COMMIT."""
+        self.lost[EXPIRED] += sum(claim.took_over for claim in claims)
 
     @property
     def lease_s(self) -> float:
@@ -218,24 +229,6 @@ class Leases:
         self._held(connection, claim)
         LEASES.delete(connection, claim.subject)
 
-    def register_owner(self, connection: Connection) -> None:
-        """List this owner among those that the database marks as alive (`Database.mark_owner`)."""
-        self.open(connection, f"{_OWNER_KIND}/{self.owner}", _OWNER_KIND)
-
-    def registered_owners(self, connection: Connection) -> frozenset[str]:
-        """The owners that were registered and have not been removed."""
-        rows = OWNERS.all(connection, of_kind=_OWNER_KIND)
-        return frozenset(owner for (owner,) in rows)
-
-    def remove_owner(self, connection: Connection, owner: str) -> int:
-        """Release all leases of an owner that has ended; return their number.
-
-        The work is due at once, for any owner. If the owner is alive after all, it finds its leases
-        stale before it writes anything.
-        """
-        LEASES.delete(connection, f"{_OWNER_KIND}/{owner}")
-        return RELEASE_ALL.change(connection, ended_owner=owner, now=self._now())
-
     def get(self, connection: Connection, subject: str) -> LeaseRow | None:
         """The row of `subject`; None if no work is pending."""
         found = LEASES.all(connection, subject)
@@ -276,7 +269,8 @@ class Leases:
         LEASES.put(connection, {**row, **claimed})
         micros = row["deadline_time"]
         deadline = None if micros is None else from_micros(micros)
-        return Claim(row["subject"], token, deadline, row["attempts"])
+        took_over = row["owner"] not in (NO_OWNER, self.owner)
+        return Claim(row["subject"], token, deadline, row["attempts"], took_over)
 
     def _change(self, connection: Connection, claim: Claim, **values: object) -> None:
         LEASES.put(connection, {**self._held(connection, claim), **values})

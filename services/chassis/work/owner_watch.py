@@ -9,12 +9,17 @@ its leases expire, and tokens fence its writes either way.
 import random
 
 import structlog
+from sqlalchemy import Connection
 
 from discovery.clock import Clock
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
-from services.chassis.work.lease import Leases
+from services.chassis.store.micros import to_micros
+from services.chassis.work.lease import OWNER_ENDED, Leases
+from services.chassis.work.lease_table import LEASES, OWNERS, RELEASE_ALL
 
 POLL_S = 0.5
+# The kind of the rows that name the owners of which a mark says whether they live.
+OWNER_KIND = "owner"
 
 _LOG = structlog.get_logger(__name__)
 
@@ -48,13 +53,37 @@ class OwnerWatch:
             await self._clock.sleep(self._poll_s * self._rng.uniform(0.8, 1.2))
 
     async def _look(self) -> None:
-        registered = await self._database.read(self._leases.registered_owners, snapshot=False)
+        registered = await self._database.read(_registered, snapshot=False)
         if self._can_mark and self._leases.owner not in registered:
             # The mark comes first: a registered owner without a mark has ended.
             self._can_mark = await self._database.mark_owner(self._leases.owner)
             if self._can_mark:
-                await self._database.write(self._leases.register_owner)
+                await self._database.write(self._register)
         for owner in registered - {self._leases.owner}:
             if await self._database.has_ended(owner):
-                released = await self._database.write(self._leases.remove_owner, owner)
+                released = await self._database.write(self._remove, owner)
+                self._leases.lost[OWNER_ENDED] += released
                 _LOG.info("owner_ended", owner=owner, leases_released=released)
+
+    def _register(self, connection: Connection) -> None:
+        """List this owner among those that the database marks as alive (`Database.mark_owner`)."""
+        self._leases.open(connection, _subject(self._leases.owner), OWNER_KIND)
+
+    def _remove(self, connection: Connection, owner: str) -> int:
+        """Release all leases of an owner that has ended; return their number.
+
+        The work is due at once, for any owner. If the owner is alive after all, it finds its leases
+        stale before it writes anything.
+        """
+        LEASES.delete(connection, _subject(owner))
+        now = to_micros(self._clock.now())
+        return RELEASE_ALL.change(connection, ended_owner=owner, now=now)
+
+
+def _registered(connection: Connection) -> frozenset[str]:
+    """The owners that were registered and have not been removed."""
+    return frozenset(owner for (owner,) in OWNERS.all(connection, of_kind=OWNER_KIND))
+
+
+def _subject(owner: str) -> str:
+    return f"{OWNER_KIND}/{owner}"

@@ -11,6 +11,7 @@ limits of their own, so that none starves another: calls with one answer, stream
 the subscriptions by which services follow each other.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from services.chassis.server.layers.pushback import Pushback
 
 # One slot in this many is kept for compensations.
 _COMPENSATION_SHARE = 10
+# The setting of the limit of calls at work.
+WORKING = "TRADEPOST_MAX_CONCURRENT"
 
 
 @dataclass(slots=True)
@@ -62,11 +65,20 @@ class Admission:
         kept = limit // _COMPENSATION_SHARE if self._compensation_methods else 0
         self.ordinary_limit = limit - kept
         self.working = 0
+        pools = (self._calls, self._watchers, self._subscribers)
+        self._pools = {pool.setting: pool for pool in pools}
+        # How many calls were refused, by the setting of the limit.
+        self.shed = Counter(dict.fromkeys((WORKING, *self._pools), 0))
 
     @property
     def waiting(self) -> int:
         """How many calls wait, or may wait."""
         return self._calls.count + self._watchers.count + self._subscribers.count
+
+    @property
+    def admitted(self) -> dict[str, int]:
+        """The calls that count against each limit, by its setting."""
+        return {WORKING: self.working, **{name: it.count for name, it in self._pools.items()}}
 
     def __call__(self, method: ServedMethod, inner: Behavior) -> Behavior:
         """Act before deserialization: a refusal must cost less than the work that it saves."""
@@ -112,7 +124,7 @@ class Admission:
 
     def _admit(self, limit: int, pool: WaitingPool, *, waits: bool) -> "_Slot":
         if self.working >= limit:
-            raise self._overloaded("TRADEPOST_MAX_CONCURRENT", limit)
+            raise self._overloaded(WORKING, limit)
         slot = _Slot(self, pool, waits=waits)
         SLOT.set(slot)
         return slot
@@ -129,6 +141,7 @@ class Admission:
         self._pushback.freed += 1
 
     def _overloaded(self, setting: str, limit: int) -> OverloadedError:
+        self.shed[setting] += 1
         retry_after_s = self._pushback.refused(self._clock.monotonic())
         return OverloadedError(limit=limit, setting=setting, retry_after_s=retry_after_s)
 

@@ -157,7 +157,7 @@ async def test_a_write_outlives_a_pause_of_its_process(databases: Databases) -> 
 
 def until_it_waits(database: Database) -> None:
     """Return once the writer's thread waits for the lock."""
-    while database._writer._lock_wait is None:
+    while database.writer._lock_wait is None:
         pass
 
 

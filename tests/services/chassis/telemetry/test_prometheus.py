@@ -1,48 +1,32 @@
 """The metrics of a process, as Prometheus reads them."""
 
 import asyncio
-import random
-import socket
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from discovery.clock import SystemClock
-from scripts.suite.consul import free_ports
-from services.chassis.ids import IdFactory
-from services.chassis.server import instrumentation
 from services.chassis.server.errors import CannotListenError, OverloadedError
-from services.chassis.server.instrumentation import Spans
-from services.chassis.server.settings import ServerSettings
-from services.chassis.telemetry.settings import TelemetrySettings
 from tests.support.chassis.echo_service import SERVICE_NAME, Echo, echo_server
 from tests.support.chassis.rich_status import refusal
+from tests.support.telemetry.exporting import exported_metrics, exporting
 from tests.support.telemetry.otlp_collector import collecting
 from tests.support.telemetry.scrape import scrape, scraped_once
 
 STARTED, ENDED = "grpc_server_call_started_total", "grpc_server_call_duration_seconds_count"
 
 
-def exporting(**settings: Any) -> AbstractAsyncContextManager[Spans | None]:
-    """Export the metrics of an instance named echo-1."""
-    return instrumentation.exporting(
-        "echo",
-        ServerSettings(instance_id="echo-1"),
-        TelemetrySettings(**settings),
-        clock=SystemClock(),
-        ids=IdFactory(clock=SystemClock(), rng=random.Random(1)),
-    )
-
-
 @asynccontextmanager
-async def measured_server(port: int, **service: Any) -> AsyncIterator[Echo]:
-    """Run an echo server whose metrics are at the port."""
-    async with exporting(metrics_port=port) as spans, echo_server(spans=spans, **service) as echo:
-        yield echo
+async def measured_server(**service: Any) -> AsyncIterator[tuple[Echo, int]]:
+    """Run an echo server; yields it and the port of its metrics."""
+    async with (
+        exported_metrics() as exported,
+        echo_server(spans=exported.spans, **service) as echo,
+    ):
+        yield echo, exported.port
 
 
 async def test_calls_are_counted_by_method_and_code() -> None:
@@ -51,8 +35,7 @@ async def test_calls_are_counted_by_method_and_code() -> None:
     async def overloaded(request: StringValue, context: Any) -> None:
         raise OverloadedError(limit=1, setting="TRADEPOST_MAX_WAITING")
 
-    (port,) = free_ports(1)
-    async with measured_server(port, second=overloaded) as echo:
+    async with measured_server(second=overloaded) as (echo, port):
         await echo.unary()
         await echo.unary()
         await refusal(echo.unary(method="Second"))
@@ -78,8 +61,7 @@ async def test_a_stream_is_measured_when_it_ends() -> None:
         yield request
         await asyncio.Event().wait()
 
-    (port,) = free_ports(1)
-    async with measured_server(port, unary_stream=endless) as echo:
+    async with measured_server(unary_stream=endless) as (echo, port):
         stream = echo.unary_stream("a")
         await stream.read()
         open_now = await scrape(port)
@@ -93,8 +75,7 @@ async def test_a_stream_is_measured_when_it_ends() -> None:
 
 async def test_health_and_unknown_methods_are_not_counted() -> None:
     """A watch of health never ends, and the path of an unknown method may be any text."""
-    (port,) = free_ports(1)
-    async with measured_server(port) as echo:
+    async with measured_server() as (echo, port):
         health: Any = health_pb2_grpc.HealthStub(echo.channel)
         await health.Check(health_pb2.HealthCheckRequest())
         await refusal(echo.channel.unary_unary("/tradepost.echo.Echo/Nothing")(b""))
@@ -105,14 +86,13 @@ async def test_health_and_unknown_methods_are_not_counted() -> None:
 
 async def test_metrics_go_to_prometheus_and_to_a_collector() -> None:
     """Both may be set; without traces no span is made."""
-    (port,) = free_ports(1)
-    async with collecting() as collector:
-        async with (
-            exporting(metrics_port=port, metrics_endpoint=collector.endpoint) as spans,
-            echo_server(spans=spans) as echo,
-        ):
-            await echo.unary()
-            found = await scrape(port)
+    async with (
+        collecting() as collector,
+        exported_metrics(metrics_endpoint=collector.endpoint) as exported,
+        echo_server(spans=exported.spans) as echo,
+    ):
+        await echo.unary()
+        found = await scrape(exported.port)
 
     assert found.value(STARTED, grpc_method=f"{SERVICE_NAME}/Unary") == 1
     assert "grpc.server.call.started" in collector.metrics
@@ -121,21 +101,23 @@ async def test_metrics_go_to_prometheus_and_to_a_collector() -> None:
 
 async def test_a_taken_port_stops_the_start() -> None:
     """The error names the address and its variables."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
+    async with exported_metrics() as first:
         with pytest.raises(CannotListenError) as refused:
-            async with exporting(metrics_port=port):
+            async with exporting(metrics_port=first.port):
                 pass
 
-    assert str(port) in str(refused.value)
-    assert "TRADEPOST_METRICS_PORT" in refused.value.setting
+    assert f"127.0.0.1:{first.port}" in str(refused.value)
+    assert refused.value.setting == "TRADEPOST_METRICS_HOST, TRADEPOST_METRICS_PORT"
 
 
 async def test_the_endpoint_ends_with_the_process() -> None:
     """Its port can be taken again at once, and nothing is served when the SDK is switched off."""
-    (port,) = free_ports(1)
-    for _ in range(2):
-        async with exporting(metrics_port=port):
-            await scrape(port)
-    async with exporting(metrics_port=port, disabled=True) as spans:
-        assert spans is None
+    async with exported_metrics() as first:
+        await scrape(first.port)
+    async with exporting(metrics_port=first.port) as again:
+        await scrape(first.port)
+    async with exporting(metrics_port=first.port, disabled=True) as disabled:
+        pass
+
+    assert again is not None
+    assert disabled is None
