@@ -22,6 +22,7 @@ from services.chassis.store.silence import ANSWER_TIMEOUT_S
 from services.order.api.admin_servicer import SagaAdminServicer
 from services.order.api.servicer import OrderServicer
 from services.order.parts import NAME, Dependencies, Parts, assemble
+from services.order.store.order_counts import SAMPLED
 from services.order.store.tables import MIGRATIONS
 from services.order.subscriptions import FeedSubscriptions, subscribe_to_feeds
 from services.order.wire.errors import ERRORS
@@ -75,6 +76,8 @@ def to_service(parts: Parts, feeds: FeedSubscriptions | None, *, clock: Clock) -
         consumed=ConsumedFeeds() if feeds is None else feeds.consumed,
         background=(parts.store.tailer.run, parts.store.owners.run, parts.driver.run),
         on_drain=(parts.store.tailer.stop_waiters, parts.driver.drain),
+        leases=parts.store.leases,
+        sampled=SAMPLED,
     )
 
 

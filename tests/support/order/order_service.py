@@ -22,6 +22,7 @@ import discovery
 from discovery.clock import Clock, SystemClock
 from discovery.registry.memory import MemoryRegistry
 from services.chassis.ids import IdFactory
+from services.chassis.server.instrumentation import Spans
 from services.chassis.server.lifecycle import running
 from services.chassis.server.service_definition import Service
 from services.chassis.server.settings import ServerSettings
@@ -53,6 +54,8 @@ class OrderService:
         # The registry of the instances, and the feeds that they follow; without feeds no summary.
         self.registry = MemoryRegistry()
         self.feeds: FeedChannels | None = None
+        # What a traced or measured instance records with.
+        self.spans: Spans | None = None
 
     @asynccontextmanager
     async def service(self, owner: str = "first") -> AsyncIterator[Service]:
@@ -68,6 +71,7 @@ class OrderService:
             feeds=self.feeds,
             owner=owner,
             poll_s=0.02,
+            spans=self.spans,
         )
         async with build(database_url=self.url, dependencies=dependencies) as service:
             yield service
@@ -93,6 +97,7 @@ class OrderService:
                 ids=self.ids,
                 rng=self.rng,
                 registrar=self.registry,
+                spans=self.spans,
             ) as server,
         ):
             yield service, server.endpoint
