@@ -58,7 +58,7 @@ def participant_channel(
         meter_provider=None if spans is None else spans.meter_provider,
     )
     if spans is not None:
-        spans.channels.append(channel.explain)
+        spans.channels.append((target, channel.explain))
     return CorrelatedChannel(channel)
 
 

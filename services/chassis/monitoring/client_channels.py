@@ -11,9 +11,11 @@ _EJECTED = "EJECTED"
 
 
 class ClientChannels:
-    """The channels of a process, each as the function that explains it."""
+    """The channels of a process: the target of each, and the function that explains it."""
 
-    def __init__(self, metrics: Metrics, channels: Sequence[Callable[[], Explanation]]) -> None:
+    def __init__(
+        self, metrics: Metrics, channels: Sequence[tuple[str, Callable[[], Explanation]]]
+    ) -> None:
         self._metrics = metrics
         self._channels = channels
         self._ejections: dict[tuple[str, ...], float] = {}
@@ -23,9 +25,8 @@ class ClientChannels:
         """Show them as they are now; call it on their event loop."""
         instances: Counter[tuple[str, ...]] = Counter()
         refuses: dict[tuple[str, ...], float] = {}
-        for explain in self._channels:
+        for target, explain in self._channels:
             channel = explain()
-            target = channel.target
             self._ejections[target,] = channel.ejections
             instances.update(
                 (target, one.state if one.ejected is None else _EJECTED)

@@ -103,7 +103,7 @@ def sampler_of(
     database: Database,
     tables: Sequence[SampledTable],
     subscriptions: Sequence[Subscription],
-    channels: Sequence[Callable[[], Explanation]],
+    channels: Sequence[tuple[str, Callable[[], Explanation]]],
     clock: Clock,
 ) -> Sampler:
     """Make the sampler of a process."""

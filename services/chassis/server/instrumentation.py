@@ -49,8 +49,8 @@ class Spans:
     tracer_provider: "TracerProvider | None" = None
     meter_provider: "MeterProvider | None" = None
     metrics: "Metrics | None" = None
-    # The channels whose state the metrics show; each explains itself.
-    channels: list[Callable[[], Explanation]] = field(default_factory=list)
+    # The channels whose state the metrics show: the target of each, and what explains it.
+    channels: list[tuple[str, Callable[[], Explanation]]] = field(default_factory=list)
 
 
 @asynccontextmanager
