@@ -7,6 +7,7 @@ They are put into `.tools/` and linked from `.tools/bin`. Standard library only.
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.tools import debian, stamps
@@ -63,6 +64,7 @@ CHROMIUM_FAMILIES = {
 }
 # Each with the package lists of its Debian suite.
 PGBOUNCER_MB = 27
+PROMETHEUS_MB = 28
 CHROMIUM_MB = 140
 CHROMIUM_START_LIMIT_S = "120"
 CONSUL_MB = 23
@@ -88,7 +90,7 @@ def test_downloads() -> list[tuple[str, int]]:
     """What only tests need and is not installed yet, with its size in MB."""
     if not debian.is_debian():
         return []
-    sizes = {"PgBouncer": PGBOUNCER_MB, "Chromium": CHROMIUM_MB}
+    sizes = {"PgBouncer": PGBOUNCER_MB, "Prometheus": PROMETHEUS_MB, "Chromium": CHROMIUM_MB}
     return [(name, size) for name, size in sizes.items() if not _is_there(name.lower())]
 
 
@@ -141,24 +143,40 @@ def ensure_consul() -> None:
 
 
 def ensure_pgbouncer() -> None:
-    """Install Debian's PgBouncer, for tests alone, unless there is one on PATH.
+    """Install Debian's PgBouncer, for tests alone, unless there is one on PATH."""
+    draft = _unpacked_for_tests("PgBouncer", PGBOUNCER_PACKAGES)
+    if draft is not None:
+        link("pgbouncer", _installed("pgbouncer", draft, PGBOUNCER_SCRIPT))
+
+
+def ensure_prometheus() -> None:
+    """Install Debian's Prometheus, for tests alone, unless there is one on PATH."""
+    draft = _unpacked_for_tests("Prometheus", ("prometheus",))
+    if draft is not None:
+        folder = _moved("prometheus", draft)
+        for name in ("prometheus", "promtool"):
+            link(name, folder / "usr/bin" / name)
+
+
+def _unpacked_for_tests(title: str, packages: Sequence[str]) -> Path | None:
+    """Unpack Debian's packages of a program; None if there is nothing to do or to be done.
 
     Where it can't be installed, the rest of the project works; its tests say what is missing.
     """
-    if _is_there("pgbouncer"):
-        return
+    if _is_there(title.lower()):
+        return None
     if not debian.is_debian():
-        print("install PgBouncer with your package manager to run its tests", flush=True)
-        return
-    print("installing PgBouncer into .tools", flush=True)
+        print(f"install {title} with your package manager to run its tests", flush=True)
+        return None
+    print(f"installing {title} into .tools", flush=True)
     draft = _empty_draft()
     try:
-        for package in PGBOUNCER_PACKAGES:
+        for package in packages:
             debian.unpack(package, suite=debian.codename(), folder=draft)
     except SetupError as error:
-        print(f"PgBouncer, which only tests need, can't be installed: {error}", flush=True)
-        return
-    link("pgbouncer", _installed("pgbouncer", draft, PGBOUNCER_SCRIPT))
+        print(f"{title}, which only tests need, can't be installed: {error}", flush=True)
+        return None
+    return draft
 
 
 def ensure_chromium() -> None:
@@ -210,14 +228,19 @@ def _expect_start(chromium: Path) -> None:
 
 def _installed(name: str, draft: Path, script: str) -> Path:
     """Move a draft to its place in `.tools`, with the script that starts its program."""
+    program = _moved(name, draft) / name
+    program.write_text(script)
+    program.chmod(0o755)
+    return program
+
+
+def _moved(name: str, draft: Path) -> Path:
+    """Move a draft to its place in `.tools`."""
     folder = TOOLS / name
     if folder.exists():
         shutil.rmtree(folder)
     draft.rename(folder)
-    program = folder / name
-    program.write_text(script)
-    program.chmod(0o755)
-    return program
+    return folder
 
 
 def _is_there(name: str) -> bool:

@@ -49,6 +49,7 @@ def ensure_all(*, for_tests: bool = False) -> None:
             binaries.ensure_consul()
             if for_tests:
                 binaries.ensure_pgbouncer()
+                binaries.ensure_prometheus()
                 node.ensure_node()
                 node.ensure_node_packages()
                 binaries.ensure_chromium()

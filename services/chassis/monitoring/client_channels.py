@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from discovery.balancing.explanation import Explanation
 from services.chassis.telemetry import declared_metrics as declared
-from services.chassis.telemetry.metrics import Metrics
+from services.chassis.telemetry.metric_recorder import MetricRecorder
 
 _EJECTED = "EJECTED"
 
@@ -14,7 +14,7 @@ class ClientChannels:
     """The channels of a process: the target of each, and the function that explains it."""
 
     def __init__(
-        self, metrics: Metrics, channels: Sequence[tuple[str, Callable[[], Explanation]]]
+        self, metrics: MetricRecorder, channels: Sequence[tuple[str, Callable[[], Explanation]]]
     ) -> None:
         self._metrics = metrics
         self._channels = channels

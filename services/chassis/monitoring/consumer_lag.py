@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from services.chassis.consumer.subscription import Subscription
 from services.chassis.telemetry import declared_metrics as declared
-from services.chassis.telemetry.metrics import SAMPLE_AGE_MAX_S, Metrics
+from services.chassis.telemetry.metric_recorder import SAMPLE_AGE_MAX_S, MetricRecorder
 
 HEAD_TIMEOUT_S = 3.0
 # Samples of a consumer that lags; if there are more, every second one is dropped.
@@ -22,7 +22,7 @@ Place: TypeAlias = tuple[str, int]
 class ConsumerLag:
     """The lags of all consumers of a service."""
 
-    def __init__(self, metrics: Metrics, subscriptions: Sequence[Subscription]) -> None:
+    def __init__(self, metrics: MetricRecorder, subscriptions: Sequence[Subscription]) -> None:
         self._metrics = metrics
         self._subscriptions = {each.inbox.consumer: each for each in subscriptions}
         self._ages = {consumer: LagAge() for consumer in self._subscriptions}

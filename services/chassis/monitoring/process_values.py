@@ -10,7 +10,7 @@ from services.chassis.store.database import Database
 from services.chassis.store.unit.change import Change
 from services.chassis.telemetry import declared_metrics as declared
 from services.chassis.telemetry.declared_metrics import Values
-from services.chassis.telemetry.metrics import Metrics
+from services.chassis.telemetry.metric_recorder import MetricRecorder
 from services.chassis.work.lease import Leases
 
 
@@ -24,13 +24,13 @@ class AdmissionCounts(Protocol):
     def shed(self) -> Mapping[str, int]: ...
 
 
-def show_admission(metrics: Metrics, admission: AdmissionCounts) -> None:
+def show_admission(metrics: MetricRecorder, admission: AdmissionCounts) -> None:
     """Show the calls that are admitted, and those that were refused."""
     metrics.observe(declared.ADMITTED, lambda: _by_name(admission.admitted))
     metrics.observe(declared.SHED, lambda: _by_name(admission.shed))
 
 
-def show_store(metrics: Metrics, database: Database) -> None:
+def show_store(metrics: MetricRecorder, database: Database) -> None:
     """Show queues and threads of the database, each COMMIT, and what it appended to the log."""
     writer, readers = database.writer, database.readers
     metrics.observe(declared.WRITES_WAITING, lambda: {(): writer.waiting})
@@ -50,7 +50,7 @@ def show_store(metrics: Metrics, database: Database) -> None:
     database.on_changes(on_changes)
 
 
-def show_leases(metrics: Metrics, leases: Leases) -> None:
+def show_leases(metrics: MetricRecorder, leases: Leases) -> None:
     """Show the leases that were taken over from others."""
     metrics.observe(declared.LEASES_LOST, lambda: _by_name(leases.lost))
 

@@ -20,7 +20,7 @@ from services.chassis.store.database import Database, StoreOverloadedError, Stor
 from services.chassis.store.micros import to_micros
 from services.chassis.telemetry import logs
 from services.chassis.telemetry.declared_metrics import Metric
-from services.chassis.telemetry.metrics import Metrics
+from services.chassis.telemetry.metric_recorder import MetricRecorder
 
 SAMPLE_S = 5.0
 
@@ -30,7 +30,7 @@ class Sampler:
 
     def __init__(
         self,
-        metrics: Metrics,
+        metrics: MetricRecorder,
         *,
         database: Database,
         tables: Sequence[SampledTable],
@@ -98,7 +98,7 @@ class Sampler:
 
 
 def sampler_of(
-    metrics: Metrics,
+    metrics: MetricRecorder,
     *,
     database: Database,
     tables: Sequence[SampledTable],

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from services.chassis.saga.step_spans import StepSpans
     from services.chassis.store.write_spans import WriteSpans
-    from services.chassis.telemetry.metrics import Metrics
+    from services.chassis.telemetry.metric_recorder import MetricRecorder
     from services.chassis.telemetry.providers import Providers
 
 _SCOPE = "tradepost"
@@ -48,7 +48,7 @@ class Spans:
     steps: "StepSpans | None" = None
     tracer_provider: "TracerProvider | None" = None
     meter_provider: "MeterProvider | None" = None
-    metrics: "Metrics | None" = None
+    metrics: "MetricRecorder | None" = None
     # The channels whose state the metrics show: the target of each, and what explains it.
     channels: list[tuple[str, Callable[[], Explanation]]] = field(default_factory=list)
 
@@ -86,14 +86,14 @@ def _spans_of(providers: "Providers", clock: Clock) -> Spans:
     # These import OpenTelemetry, which only a traced process shall do.
     from services.chassis.saga.step_spans import StepSpans  # noqa: PLC0415
     from services.chassis.store.write_spans import WriteSpans  # noqa: PLC0415
-    from services.chassis.telemetry.metrics import Metrics  # noqa: PLC0415
+    from services.chassis.telemetry.metric_recorder import MetricRecorder  # noqa: PLC0415
     from services.chassis.telemetry.providers import (  # noqa: PLC0415
         current_traceparent,
         server_interceptor,
     )
 
     meters = providers.meters
-    metrics = None if meters is None else Metrics(meters.get_meter(_SCOPE), clock.monotonic)
+    metrics = None if meters is None else MetricRecorder(meters.get_meter(_SCOPE), clock.monotonic)
     if providers.tracers is None:
         return Spans(meter_provider=meters, metrics=metrics)
     tracer = providers.tracers.get_tracer(_SCOPE)

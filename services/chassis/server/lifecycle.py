@@ -138,9 +138,7 @@ async def running(
         health_endpoint = await stop_steps.enter_async_context(checks)
         instance = _instance(service, settings, port, health_endpoint, health.incarnation)
         registration = await _registration(registrar, instance, security, clock=clock, rng=rng)
-        for work in _background(service, security, peer_check):
-            start(work)
-        for work in _measured(service, admission, spans, clock):
+        for work in _background(service, security, peer_check, admission, spans, clock=clock):
             start(work)
         stop_steps.push_async_callback(_keep_serving, clock, settings.drain_s)
         if registration is not None:
@@ -167,11 +165,18 @@ def _health_of(
 
 
 def _background(
-    service: Service, security: Security, peer_check: PeerCheck | None
+    service: Service,
+    security: Security,
+    peer_check: PeerCheck | None,
+    admission: Admission,
+    spans: Spans | None,
+    *,
+    clock: Clock,
 ) -> Iterator[Callable[[], Awaitable[None]]]:
     yield from (*security.background, *service.background, *service.consumed.background)
     if peer_check is not None:
         yield peer_check.run
+    yield from _measured(service, admission, spans, clock)
 
 
 def _measured(

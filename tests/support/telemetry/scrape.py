@@ -8,9 +8,11 @@ from urllib.request import urlopen
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from discovery.clock import SystemClock
 from tests.support.limits import WAIT_S
 
 _ASK_AGAIN_S = 0.2
+_CLOCK = SystemClock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,6 @@ async def scrape(port: int) -> Scrape:
 async def scraped_once(port: int, shows: Callable[[Scrape], bool]) -> Scrape:
     """Read again and again until the metrics show what is waited for."""
     async with asyncio.timeout(WAIT_S):
-        while not shows(found := await scrape(port)):  # noqa: ASYNC110 - another process changes it
-            await asyncio.sleep(_ASK_AGAIN_S)
+        while not shows(found := await scrape(port)):
+            await _CLOCK.sleep(_ASK_AGAIN_S)
     return found

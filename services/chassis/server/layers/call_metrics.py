@@ -15,7 +15,7 @@ from services.chassis.server.layers.trace import code_of
 from services.chassis.telemetry.declared_metrics import CALL_DURATION, CALL_STARTED
 
 if TYPE_CHECKING:
-    from services.chassis.telemetry.metrics import Metrics
+    from services.chassis.telemetry.metric_recorder import MetricRecorder
 
 _METHOD, _STATUS = CALL_DURATION.attributes
 
@@ -23,7 +23,7 @@ _METHOD, _STATUS = CALL_DURATION.attributes
 class CallMetrics:
     """The layer that counts and times calls."""
 
-    def __init__(self, metrics: "Metrics", *, clock: Clock) -> None:
+    def __init__(self, metrics: "MetricRecorder", *, clock: Clock) -> None:
         self._metrics = metrics
         self._clock = clock
 

@@ -20,7 +20,7 @@ SAMPLE_AGE_MAX_S = 20.0
 _SIZE_BUCKETS = (*COUNT_BUCKETS, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0)
 
 
-class Metrics:
+class MetricRecorder:
     """The metrics of one process; an instrument is made when a metric is first used."""
 
     def __init__(self, meter: Meter, monotonic: Callable[[], float]) -> None:
