@@ -7,6 +7,7 @@ its leases expire, and tokens fence its writes either way.
 """
 
 import random
+from datetime import datetime
 
 import structlog
 from sqlalchemy import Connection
@@ -53,36 +54,38 @@ class OwnerWatch:
             await self._clock.sleep(self._poll_s * self._rng.uniform(0.8, 1.2))
 
     async def _look(self) -> None:
-        registered = await self._database.read(_registered, snapshot=False)
+        registered = await self._database.read(registered_owners, snapshot=False)
         if self._can_mark and self._leases.owner not in registered:
             # The mark comes first: a registered owner without a mark has ended.
             self._can_mark = await self._database.mark_owner(self._leases.owner)
             if self._can_mark:
-                await self._database.write(self._register)
+                await self._database.write(register_owner, self._leases)
         for owner in registered - {self._leases.owner}:
             if await self._database.has_ended(owner):
-                released = await self._database.write(self._remove, owner)
+                now = self._clock.now()
+                released = await self._database.write(remove_owner, owner, now)
                 self._leases.lost[OWNER_ENDED] += released
                 _LOG.info("owner_ended", owner=owner, leases_released=released)
 
-    def _register(self, connection: Connection) -> None:
-        """List this owner among those that the database marks as alive (`Database.mark_owner`)."""
-        self._leases.open(connection, _subject(self._leases.owner), OWNER_KIND)
 
-    def _remove(self, connection: Connection, owner: str) -> int:
-        """Release all leases of an owner that has ended; return their number.
-
-        The work is due at once, for any owner. If the owner is alive after all, it finds its leases
-        stale before it writes anything.
-        """
-        LEASES.delete(connection, _subject(owner))
-        now = to_micros(self._clock.now())
-        return RELEASE_ALL.change(connection, ended_owner=owner, now=now)
+def register_owner(connection: Connection, leases: Leases) -> None:
+    """List the owner among those that the database marks as alive (`Database.mark_owner`)."""
+    leases.open(connection, _subject(leases.owner), OWNER_KIND)
 
 
-def _registered(connection: Connection) -> frozenset[str]:
+def registered_owners(connection: Connection) -> frozenset[str]:
     """The owners that were registered and have not been removed."""
     return frozenset(owner for (owner,) in OWNERS.all(connection, of_kind=OWNER_KIND))
+
+
+def remove_owner(connection: Connection, owner: str, now: datetime) -> int:
+    """Release all leases of an owner that has ended; return their number.
+
+    The work is due at once, for any owner. If the owner is alive after all, it finds its leases
+    stale before it writes anything.
+    """
+    LEASES.delete(connection, _subject(owner))
+    return RELEASE_ALL.change(connection, ended_owner=owner, now=to_micros(now))
 
 
 def _subject(owner: str) -> str:

@@ -25,6 +25,7 @@ from services.chassis.store.database import Database, StoreUnavailableError
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 from services.chassis.store.urls import dialect_of
 from services.chassis.work.lease import Leases
+from services.chassis.work.owner_watch import register_owner
 
 OWN_SUBJECT = "ord_1"
 OWN_KIND = "checkout"
@@ -103,7 +104,7 @@ async def own(url: str, name: str) -> None:
     leases = Leases(owner=name, clock=clock, rng=random.Random(name), lease_s=OWN_LEASE_S)
     database = await Database.open(url, clock=clock, owner=name)
     await database.mark_owner(name)
-    await database.write(leases.register_owner)
+    await database.write(register_owner, leases)
     await database.write(leases.open, OWN_SUBJECT, OWN_KIND)
     _print_line("ready")
     await asyncio.Event().wait()

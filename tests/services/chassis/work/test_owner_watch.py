@@ -10,8 +10,13 @@ import pytest
 
 from services.chassis.store.database import Database
 from services.chassis.store.migrations import CHASSIS_VERSIONS
-from services.chassis.work.lease import Leases
-from services.chassis.work.owner_watch import POLL_S, OwnerWatch
+from services.chassis.work.lease import OWNER_ENDED, Leases
+from services.chassis.work.owner_watch import (
+    POLL_S,
+    OwnerWatch,
+    registered_owners,
+    remove_owner,
+)
 from tests.support.chassis.driven_instance import advance_until
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.store.another_process import another_process
@@ -77,8 +82,9 @@ async def test_the_work_of_a_killed_process_is_free_at_once(
         await advance_until(clock, is_free, step_s=POLL_S)
 
     assert (clock.now() - began).total_seconds() < OWN_LEASE_S
+    assert leases.lost[OWNER_ENDED] > 0
     assert await database.write(leases.claim, OWN_SUBJECT) is not None
-    assert "theirs" not in await database.read(leases.registered_owners)
+    assert "theirs" not in await database.read(registered_owners)
 
 
 async def test_a_process_that_stands_still_keeps_its_leases(
@@ -101,12 +107,12 @@ async def test_an_owner_that_was_removed_while_it_lives_registers_again(
     """An owner that others took for dead, as after a failover, is registered again."""
 
     async def is_registered() -> bool:
-        return leases.owner in await database.read(leases.registered_owners)
+        return leases.owner in await database.read(registered_owners)
 
     async with watching(database, leases, clock):
         await advance_until(clock, is_registered, step_s=POLL_S)
         assert not await database.has_ended(leases.owner)
-        await database.write(leases.remove_owner, leases.owner)
+        await database.write(remove_owner, leases.owner, clock.now())
         await advance_until(clock, is_registered, step_s=POLL_S)
         assert not await database.has_ended(leases.owner)
 
