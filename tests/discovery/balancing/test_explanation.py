@@ -45,6 +45,7 @@ async def test_it_says_which_instance_is_ejected_and_why(start: Start, open_to: 
     """It also shows the load of the others."""
     explanation, broken, good = await explained(start, open_to)
 
+    assert explanation.ejections == 1
     bad, well = of(explanation, broken), of(explanation, good)
     assert (bad.state, bad.ejected, bad.ejections) == ("READY", "5 failures in a row", 1)
     assert (bad.calls, bad.failures, bad.failures_in_row) == (5, 5, 5)

@@ -76,6 +76,7 @@ async def test_calls_above_the_limit_are_refused_with_pushback() -> None:
         await gate.came(2)
 
         refused = await refusal(echo.unary())
+        assert echo.server.admission.admitted["TRADEPOST_MAX_CONCURRENT"] == 2
         gate.open()
         await asyncio.gather(*inside)
 
@@ -85,6 +86,8 @@ async def test_calls_above_the_limit_are_refused_with_pushback() -> None:
         assert refused.trailers["grpc-retry-pushback-ms"] == "100"
         assert (await echo.unary("again")).value == "again"
         assert echo.server.admission.working == 0
+        shed = {name: number for name, number in echo.server.admission.shed.items() if number}
+        assert shed == {"TRADEPOST_MAX_CONCURRENT": 1}
 
 
 async def test_pushback_depends_on_how_fast_slots_become_free() -> None:
