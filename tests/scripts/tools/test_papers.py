@@ -14,7 +14,16 @@ PAPERS = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 README_CHARACTERS = 6_500
-ROOT_FOLDERS = ("discovery", "services", "scripts", "tests", "protos", "generated", "docs")
+ROOT_FOLDERS = (
+    "deploy",
+    "discovery",
+    "services",
+    "scripts",
+    "tests",
+    "protos",
+    "generated",
+    "docs",
+)
 
 EACH_PAPER = pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
 
