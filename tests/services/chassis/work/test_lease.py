@@ -9,14 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from services.chassis.store.database import Database
-from services.chassis.work.lease import (
-    EXPIRED,
-    OWNER_ENDED,
-    Claim,
-    LeaseRow,
-    Leases,
-    StaleLeaseError,
-)
+from services.chassis.work.lease import Claim, LeaseRow, Leases, StaleLeaseError
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.store.databases import Databases, opened_database
 
@@ -97,21 +90,6 @@ async def test_an_expired_lease_is_claimed_and_its_holder_is_fenced(
             await database.write(forbidden)
     await database.write(ours.release, asleep)
     await database.write(theirs.check, claim)
-
-
-async def test_a_lease_that_was_taken_over_is_counted_and_a_released_one_is_not(
-    database: Database, ours: Leases, theirs: Leases, clock: ManualClock
-) -> None:
-    """Metrics tell how often work was lost to another owner; a release is no loss."""
-    await opened(database, ours)
-    await clock.advance(LEASE_S)
-    theirs.committed(*await database.write(theirs.claim_due, KIND, 10))
-    released = await opened(database, ours, "ord_2")
-    await database.write(ours.release, released)
-    theirs.committed(*await database.write(theirs.claim_due, KIND, 10))
-
-    assert theirs.lost == {EXPIRED: 1, OWNER_ENDED: 0}
-    assert theirs.lasting(1.0).lost is theirs.lost
 
 
 async def test_an_expired_lease_that_nobody_claimed_still_holds(

@@ -10,7 +10,7 @@ import pytest
 
 from services.chassis.store.database import Database
 from services.chassis.store.migrations import CHASSIS_VERSIONS
-from services.chassis.work.lease import OWNER_ENDED, Leases
+from services.chassis.work.lease import EXPIRED, OWNER_ENDED, Leases
 from services.chassis.work.owner_watch import (
     POLL_S,
     OwnerWatch,
@@ -127,3 +127,19 @@ async def test_an_owner_without_a_mark_keeps_its_leases_until_they_expire(
         for _ in range(LOOKS):
             await clock.advance(POLL_S)
         assert await owner_of_work(database, leases) == "theirs"
+
+
+async def test_a_lease_that_was_taken_over_is_counted_and_a_released_one_is_not(
+    database: Database, leases: Leases, clock: ManualClock
+) -> None:
+    """Metrics tell how often work was lost to another owner; a release is no loss."""
+    theirs = Leases(owner="theirs", clock=clock, rng=random.Random(2), lease_s=1.0)
+    await database.write(theirs.open, "ord_1", "checkout")
+    await clock.advance(1.0)
+    leases.committed(*await database.write(leases.claim_due, "checkout", 10))
+    released = await database.write(theirs.open, "ord_2", "checkout")
+    await database.write(theirs.release, released)
+    leases.committed(*await database.write(leases.claim_due, "checkout", 10))
+
+    assert leases.lost == {EXPIRED: 1, OWNER_ENDED: 0}
+    assert leases.lasting(1.0).lost is leases.lost
