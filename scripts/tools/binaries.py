@@ -1,6 +1,6 @@
 """Installs the programs that are no Python packages: Consul, Envoy, buf, grpcurl, uv, PostgreSQL.
 
-Tests need PgBouncer and Chromium besides.
+Tests need PgBouncer, Prometheus and Chromium besides.
 
 They are put into `.tools/` and linked from `.tools/bin`. Standard library only.
 """
