@@ -20,7 +20,8 @@ _ARGUMENTS = (
     "--no-sandbox",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
-_VIOLATION = "Content Security Policy"
+# What the network or a server refused; tests that kill instances expect it.
+_FAILED_REQUEST = "Failed to load resource"
 
 
 @asynccontextmanager
@@ -40,8 +41,8 @@ async def running_browser() -> AsyncIterator[Browser]:
 async def opened_page(browser: Browser, *, scripts: bool = True) -> AsyncIterator[Page]:
     """A page in a context of its own, as wide as a desk's; certificates are not checked.
 
-    At the end, an error that no script caught and whatever the page's own policy refused fail the
-    test.
+    At the end, an error that no script caught and any that the page's console told, such as what
+    its own policy refused, fail the test.
     """
     context = await browser.new_context(
         viewport=WIDE, locale="en-GB", ignore_https_errors=True, java_script_enabled=scripts
@@ -51,7 +52,7 @@ async def opened_page(browser: Browser, *, scripts: bool = True) -> AsyncIterato
     faults: list[str] = []
 
     def on_message(message: ConsoleMessage) -> None:
-        if message.type == "error" and _VIOLATION in message.text:
+        if message.type == "error" and not message.text.startswith(_FAILED_REQUEST):
             faults.append(message.text)
 
     page.on("pageerror", lambda error: faults.append(str(error)))

@@ -16,6 +16,13 @@ _SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 _SERIOUS = frozenset({"serious", "critical"})
 
 
+async def examined(page: Page, name: str) -> list[str]:
+    """Keep pictures of the page; return its serious faults and where it doesn't fit."""
+    await screenshots(page, name)
+    wide = [f"scrolls sideways at {width}" for width in await scrolls_sideways(page)]
+    return [*wide, *await serious_faults(page)]
+
+
 async def serious_faults(page: Page) -> list[str]:
     """What axe finds serious or critical, in light and in dark: rule, element and advice."""
     faults: list[str] = []
