@@ -21,7 +21,11 @@ _ARGUMENTS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 # What the network or a server refused; tests that kill instances expect it.
-_FAILED_REQUEST = "Failed to load resource"
+_FAILED_REQUEST = (
+    "Failed to load resource",
+    "htmx: htmx:sse:error: network error",
+    "htmx: htmx:error: Failed to fetch",
+)
 
 
 @asynccontextmanager
