@@ -1,7 +1,6 @@
 """People shop in a real browser, while the instances behind their page are killed."""
 
 import asyncio
-import re
 
 import pytest
 from playwright.async_api import Browser, Page
@@ -18,6 +17,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # More than any page of the shop has to be passed.
 MOST_TABS = 60
+# The name of what has the focus, and how its outline is drawn.
+FOCUSED = """() => {
+    const one = document.activeElement;
+    const name = one.labels?.[0]?.textContent ?? one.textContent;
+    return [name.replace(/\\s+/g, " ").trim(), getComputedStyle(one).outlineStyle];
+}"""
 
 
 async def to_checkout(page: Page, item: str) -> None:
@@ -74,6 +79,9 @@ async def test_an_order_is_placed_by_keys_alone(shop: PagesAtEdge, chromium: Bro
         await page.goto(f"{shop.pages.url(STOREFRONT)}/login")
         await press(page, "ben customer")
         await page.wait_for_url("**/shop/**")
+        await tab_to(page, "Search")
+        await page.keyboard.type("Tea")
+        await enter(page)
         await press(page, "Add Tea to the basket")
         await page.get_by_text("in the basket").wait_for()
         await press(page, "Basket (1)")
@@ -84,18 +92,26 @@ async def test_an_order_is_placed_by_keys_alone(shop: PagesAtEdge, chromium: Bro
 
 
 async def press(page: Page, name: str) -> None:
-    """Go to a link or button by the Tab key as far as its name begins so, and press Enter."""
-    wanted = re.compile(rf"\s*{re.escape(name)}")
+    """Go to a link or button by the Tab key alone, and press Enter."""
+    await tab_to(page, name)
+    await enter(page)
+
+
+async def tab_to(page: Page, name: str) -> None:
+    """Press Tab until what has the focus has a name that begins so; the focus can be seen."""
     for _ in range(MOST_TABS):
         await page.keyboard.press("Tab")
-        text = await page.evaluate("document.activeElement.textContent.replace(/\\s+/g, ' ')")
-        if wanted.match(text):
-            outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        focused, outline = await page.evaluate(FOCUSED)
+        if focused.startswith(name):
             assert outline != "none", f"nobody sees that {name} has the focus"
-            async with page.expect_navigation(timeout=WAIT_S * 1_000):
-                await page.keyboard.press("Enter")
             return
     raise AssertionError(f"the Tab key never comes to {name}")
+
+
+async def enter(page: Page) -> None:
+    """Press Enter, which leads to another page."""
+    async with page.expect_navigation(timeout=WAIT_S * 1_000):
+        await page.keyboard.press("Enter")
 
 
 async def test_shopping_needs_no_script(shop: PagesAtEdge, chromium: Browser) -> None:
