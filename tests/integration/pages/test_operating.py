@@ -63,7 +63,7 @@ async def an_order(shop: PagesAtEdge, seed: int) -> Order:
 
 
 async def test_a_stuck_saga_is_found_and_retried(shop: PagesAtEdge, chromium: Browser) -> None:
-    """From a figure of the overview, which changes by itself, to the step, its error and a retry."""
+    """From a figure of the overview, which changes by itself, to the failing step and a retry."""
     order = await an_order(shop, 1)
     database = shop.breakable.database_url("inventory")
     tamper(database, STUCK.format(order.lines[0].sku))
