@@ -37,7 +37,9 @@ def environment_of(templates: Path, static: Callable[[str], str]) -> jinja2.Envi
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update({"money": money, "time": time, "duration": duration})
+    environment.filters.update(
+        {"money": money, "time": time, "moment": moment, "duration": duration}
+    )
     environment.globals["static"] = static
     return environment
 
@@ -71,6 +73,15 @@ def money(amount: MoneyMessage | Money) -> str:
 
 def time(instant: Timestamp | datetime | float) -> Markup:
     """Write an instant in UTC to the second; "" for the zero of a message."""
+    return _marked(instant, "%Y-%m-%d %H:%M:%S UTC")
+
+
+def moment(instant: Timestamp | datetime | float) -> Markup:
+    """Write an instant as customers do, `29 Nov 2026, 23:59 UTC`; "" for the zero of a message."""
+    return _marked(instant, "%-d %b %Y, %H:%M UTC")
+
+
+def _marked(instant: Timestamp | datetime | float, form: str) -> Markup:
     match instant:
         case Timestamp():
             if not instant.seconds:
@@ -81,7 +92,7 @@ def time(instant: Timestamp | datetime | float) -> Markup:
         case _:
             at = datetime.fromtimestamp(instant, UTC)
     return Markup('<time datetime="{}">{}</time>').format(
-        at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), at.strftime("%Y-%m-%d %H:%M:%S UTC")
+        at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), at.strftime(form)
     )
 
 

@@ -10,8 +10,8 @@ const PLOTS = {
 };
 const LABELS = { rates: ["placed", "settled"], latencies: ["median", "95th percentile"] };
 
-function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+function ink(name) {
+  return () => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
 function clock(time) {
@@ -22,15 +22,16 @@ function options(element) {
   const [first, second] = LABELS[element.dataset.plot];
   // A value between two gaps has no line.
   const points = { show: true, size: 4 };
-  const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 } };
+  // Functions, so that a page whose colours change is drawn in the new ones.
+  const axis = { stroke: ink("--muted"), grid: { stroke: ink("--line"), width: 1 } };
   return {
     width: element.clientWidth,
     height: HEIGHT,
     axes: [{ ...axis, space: 70, values: (_, times) => times.map(clock) }, { ...axis, size: 60 }],
     series: [
       { label: "time (UTC)", value: (_, time) => (time ? clock(time) : "") },
-      { label: first, stroke: colour("--accent"), width: 2, points },
-      { label: second, stroke: colour("--info"), width: 2, points },
+      { label: first, stroke: ink("--accent"), width: 2, points },
+      { label: second, stroke: ink("--info"), width: 2, points },
     ],
   };
 }
@@ -52,6 +53,9 @@ async function start(elements) {
   const again = () => draw().catch(() => {}).finally(() => setTimeout(again, EVERY_MS));
   addEventListener("resize", () => {
     for (const [element, plot] of plots) plot.setSize({ width: element.clientWidth, height: HEIGHT });
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    for (const plot of plots.values()) plot.redraw();
   });
   again();
 }

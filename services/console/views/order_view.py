@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tradepost.order.admin.v1.saga_admin_service_pb2 import RetrySagaRequest
+from tradepost.order.admin.v1.saga_pb2 import Saga
 from tradepost.order.v1.order_pb2 import Coordination, Order, OrderCause, OrderRefusalReason
 from tradepost.order.v1.order_service_pb2 import CancelOrderRequest, FulfillOrderRequest
 from tradepost.payment.v1.payment_service_pb2 import RefundPaymentRequest
@@ -11,8 +12,10 @@ from tradepost.payment.v1.payment_service_pb2 import RefundPaymentRequest
 from services.console.reading.asker import is_allowed
 from services.console.reading.order_reading import OrderReading
 from services.console.timeline.entry import Entry, Source
+from services.console.timeline.mail_entries import mail_state
 from services.console.timeline.timeline import timeline
 from services.console.views import order_states
+from services.console.views.sagas_view import reasons_of
 from services.console.views.table import ActionForm, Cell, FilterField, Row, Table
 from services.console.wire.facts import Fact
 from services.console.wire.texts import enum_word, instant, instant_text, money_text
@@ -34,6 +37,7 @@ class OrderView:
     newest: int
     actions: tuple[ActionForm, ...]
     missing: Mapping[str, str]
+    trouble: str = ""
 
     @property
     def is_past(self) -> bool:
@@ -55,7 +59,7 @@ def order_view(
     return OrderView(
         order_id=order.order_id,
         state=order_states.state_cell(order.state, needs_review=order.needs_review),
-        facts=tuple(fact for fact in _facts(order) if fact[1]),
+        facts=tuple(fact for fact in (*_facts(order), _mails(reading)) if fact[1]),
         lines=_lines(order),
         entries=tuple(each for each in entries if not sources or each.source.word in sources),
         sources=tuple((each.word, not sources or each.word in sources) for each in Source),
@@ -63,7 +67,18 @@ def order_view(
         newest=reading.newest_version,
         actions=() if is_past else _actions(reading, roles, new_request_id),
         missing=reading.missing,
+        trouble="" if is_past else _trouble(record.saga),
     )
+
+
+def _trouble(saga: Saga | None) -> str:
+    """Why the order doesn't go on; "" while it does."""
+    if saga is None or not (reasons := reasons_of(saga)):
+        return ""
+    until = ""
+    if saga.HasField("next_attempt_time"):
+        until = f" The next attempt is at {instant_text(instant(saga.next_attempt_time))}."
+    return f"The step {saga.step} is not done: {reasons}.{until}"
 
 
 def _facts(order: Order) -> tuple[Fact, ...]:
@@ -87,6 +102,14 @@ def _facts(order: Order) -> tuple[Fact, ...]:
         ("Refusal", refusal),
         ("Cancelled because", order.cancel_reason),
     )
+
+
+def _mails(reading: OrderReading) -> Fact:
+    """What became of the mails about the order, each with the error that keeps it from going."""
+    mails = reading.record.mails
+    if not mails:
+        return ("Mails", "" if "mails" in reading.missing else "none is written")
+    return ("Mails", "; ".join(f"{mail_state(each)} {each.error}".strip() for each in mails))
 
 
 def _lines(order: Order) -> Table:

@@ -58,7 +58,7 @@ def overview(
         _figure("Need review", len(reviews), "sagas?review=yes", bad="bad"),
         _oldest_saga(oldest, now),
         _lag(consumers),
-        _figure("Dead letters", dead_letter_count, "feeds", bad="bad"),
+        _figure("Dead letters", dead_letter_count, "feeds#dead-letters", bad="bad"),
         _figure("Broken equations", trouble_of(books, progress, now), "books", bad="bad"),
     )
     return Overview(figures, _states(books.orders.by_state), _services(instances))

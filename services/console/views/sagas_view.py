@@ -56,9 +56,13 @@ def sagas_table(
     )
 
 
+def reasons_of(saga: Saga) -> str:
+    """Why it doesn't go on; "" while it does."""
+    return "; ".join(dict.fromkeys(filter(None, (saga.review_reason, saga.last_error))))
+
+
 def _row(saga: Saga, now: datetime) -> Row:
     next_attempt = instant(saga.next_attempt_time)
-    reasons = (saga.review_reason, saga.last_error)
     return Row(
         (
             Cell(saga.order_id, link=f"orders/{saga.order_id}"),
@@ -67,7 +71,7 @@ def _row(saga: Saga, now: datetime) -> Row:
             Cell(str(saga.attempt), is_number=True),
             Cell(str(saga.unknown_count), is_number=True),
             Cell(duration_text(now - instant(saga.create_time)), is_number=True),
-            Cell("; ".join(dict.fromkeys(filter(None, reasons))) or "under way"),
+            Cell(reasons_of(saga) or "under way"),
             Cell(instant_text(next_attempt) if saga.HasField("next_attempt_time") else ""),
             Cell(saga.owner.partition("/")[0] or "nobody"),
         ),

@@ -1,6 +1,7 @@
 """The basket: look at it, put items in, change quantities, take items out."""
 
 from http import HTTPStatus
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -23,14 +24,18 @@ async def basket(request: Request) -> Response:
 
 @signed_in("CUSTOMER")
 async def add(request: Request) -> Response:
-    """Put units of an item into the basket."""
+    """Put units of an item into the basket; who was in the catalogue stays at the item there."""
     async with request.form() as form:
-        sku, quantity = sku_of(form), quantity_of(form)
+        sku, quantity, query = sku_of(form), quantity_of(form), form.get("back")
     try:
         session_basket.add(request.session, sku, quantity)
     except session_basket.BasketFullError:
         return to_basket(is_full=True)
-    return to_basket()
+    if not isinstance(query, str):
+        return to_basket()
+    # Only the query is the form's own, so no form leads to another site.
+    address = f"/shop/{'?' if query else ''}{query}#{quote(sku)}"
+    return RedirectResponse(address, status_code=HTTPStatus.SEE_OTHER)
 
 
 @signed_in("CUSTOMER")

@@ -18,7 +18,7 @@ _LABELS: Mapping[str, str] = MappingProxyType(
         "CaptureRequested": "Your payment is being taken",
         "OrderConfirmed": "Paid and confirmed",
         "CancelRequested": "You asked to cancel it",
-        "CancellationStarted": "It is being cancelled",
+        "CancellationStarted": "What was begun is being undone",
         "OrderRejected": "It was not accepted, and nothing was charged",
         "OrderCancelled": "It is cancelled, and nothing was charged",
         "FulfillmentStarted": "It is leaving our warehouse",

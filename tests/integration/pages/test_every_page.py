@@ -82,7 +82,8 @@ async def customer(shop: PagesAtEdge, chromium: Browser) -> AsyncIterator[Page]:
         await shop.log_in(page, STOREFRONT, f"{CUSTOMER} customer")
         for item in ("Rye bread", "Heather honey"):
             await page.get_by_role("button", name=f"Add {item}").click()
-            await page.get_by_text("in the basket").first.wait_for()
+            card = page.get_by_role("listitem").filter(has_text=item)
+            await card.get_by_text("1 in the basket").wait_for()
         yield page
 
 

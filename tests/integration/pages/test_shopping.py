@@ -30,6 +30,7 @@ async def to_checkout(page: Page, item: str) -> None:
     await page.get_by_label("Search").fill(item)
     await page.get_by_role("button", name="Search").click()
     await page.get_by_role("button", name="Add").first.click()
+    await page.get_by_text("in the basket").wait_for()
     await page.get_by_role("link", name="Basket").first.click()
     await page.get_by_role("link", name="To the checkout").click()
 

@@ -34,6 +34,7 @@ def test_an_instant_is_written_for_people_and_for_programs() -> None:
 
     assert {time(each) for each in (message, AT, elsewhere, AT.timestamp())} == {written}
     assert time(Timestamp()) == ""
+    assert ">29 Nov 2026, 23:59 UTC<" in moment(elsewhere)
 
 
 @pytest.mark.parametrize(
