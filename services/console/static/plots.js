@@ -28,6 +28,7 @@ function options(element) {
     width: element.clientWidth,
     height: HEIGHT,
     axes: [{ ...axis, space: 70, values: (_, times) => times.map(clock) }, { ...axis, size: 60 }],
+    scales: { y: { range: (_, least, most) => [0, Math.max(most * 1.1, 0.1)] } },
     series: [
       { label: "time (UTC)", value: (_, time) => (time ? clock(time) : "") },
       { label: first, stroke: ink("--accent"), width: 2, points },

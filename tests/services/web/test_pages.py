@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from tradepost.type.v1.money_pb2 import Money
 
-from services.web.pages import duration, environment_of, money, time
+from services.web.pages import duration, environment_of, moment, money, time
 
 AT = datetime(2026, 11, 29, 23, 59, 1, 500_000, tzinfo=UTC)
 
