@@ -22,14 +22,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 CUSTOMER = "900"
 SHOP_PAGES = {
     "shop-catalogue": "/",
-    "shop-search": "/?q=bread",
     "shop-nothing-found": "/?q=caviar",
     "shop-item": "/items/honey",
     "shop-basket": "/basket",
     "shop-checkout": "/checkout",
     "shop-orders": "/orders",
     "shop-order": "/orders/{confirmed}",
-    "shop-order-shipped": "/orders/{shipped}",
     "shop-order-refused": "/orders/{refused}",
     "shop-cancel": "/orders/{confirmed}/cancel",
 }
