@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from scripts.suite.postgres import NOT_DURABLE, PostgresServer
@@ -44,7 +45,12 @@ def logging_of_the_process() -> Iterator[None]:
     """Undo what the tests of a file change in the logging of their process."""
     root, *own = (logging.getLogger(name) for name in ("", "discovery", "services"))
     levels = [(each, each.level) for each in (root, *own)]
+    config = structlog.get_config() if structlog.is_configured() else None
     yield
+    # To configure it with its defaults would keep servers of later files from configuring it.
+    structlog.reset_defaults()
+    if config is not None:
+        structlog.configure(**config)
     for each, level in levels:
         each.setLevel(level)
     # Not pytest's own handlers, which are of other types.
