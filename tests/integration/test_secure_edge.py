@@ -135,13 +135,18 @@ async def test_the_data_of_another_customer_stay_theirs(edge: SecureEdge) -> Non
     owned = [method for method in METHODS if method.owner]
     async with edge.channel() as channel, secure_caller(edge) as caller:
         order = await edge.place(channel, number=10)
-        known = {"order_id": order.order_id, "customer_id": order.customer_id}
+        known = {
+            "order_id": order.order_id,
+            "payment_id": order.payment_id,
+            "customer_id": order.customer_id,
+        }
         other = bearer(edge.credentials.issuer.token("mallory", "CUSTOMER"))
         hers = [Asked("other", each, about(each, known), other) for each in owned]
         for verdict in await verdicts(caller, hers):
             method = verdict.asked.method
             in_request = method.owner in method.request.fields_by_name
-            stated = "NOT_OWNER" if in_request else "ORDER_NOT_FOUND"
+            resource = method.owner.partition(".")[0].upper()
+            stated = "NOT_OWNER" if in_request else f"{resource}_NOT_FOUND"
             assert verdict.reasons == {stated}, verdict
         own = [
             Asked("owner", each, about(each, known), edge.metadata()) for each in owned if each.read
