@@ -34,6 +34,7 @@ def seen(*instances: InstanceView) -> Explanation:
         state="READY",
         error=None,
         panic=False,
+        ejections=0,
         retries_spent=0,
         retries_allowed=None,
         instances=instances,
