@@ -4,7 +4,7 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
@@ -103,7 +103,7 @@ async def test_a_run_that_stays_says_what_to_open(mode: tuple[str, ...], tmp_pat
     console = (await read_until(run, "the console: ")).splitlines()[-1]
     await read_until(run, "still serving")
 
-    async with httpx.AsyncClient(follow_redirects=True, verify=False) as http:
+    async with httpx2.AsyncClient(follow_redirects=True, verify=False) as http:
         for line in (shop, console):
             url = line.split()[2]
             assert "Who are you?" in (await http.get(f"{url}/login")).text

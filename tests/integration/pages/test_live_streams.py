@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from itertools import cycle, islice
 
-import httpx
+import httpx2
 import pytest
 from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.payment.v1.payment_service_pb2 import RefundPaymentRequest
@@ -67,7 +67,7 @@ async def restart_edge(shop: PagesAtEdge) -> None:
 async def test_no_version_is_lost_or_told_twice(shop: PagesAtEdge) -> None:
     """Each client is told each version once, in order, whatever is killed or started again."""
     order_ids = [await an_order(shop, customer) for customer in CUSTOMERS]
-    async with httpx.AsyncClient(base_url=shop.edge.url, verify=shop.edge.tls() or True) as http:
+    async with httpx2.AsyncClient(base_url=shop.edge.url, verify=shop.edge.tls() or True) as http:
         streams = [
             FollowedStream(http, f"/mobile/v1/orders/{order_id}/live", shop.bearer(customer), CLOCK)
             for order_id, customer in zip(order_ids, CUSTOMERS, strict=True)

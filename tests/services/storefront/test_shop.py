@@ -5,7 +5,7 @@ import re
 import signal
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2
 import pytest
 import pytest_asyncio
 from tradepost.order.v1 import order_service_pb2 as rpc
@@ -132,7 +132,7 @@ async def test_one_checkout_makes_one_order(shop: RunningShop) -> None:
         clicks = await asyncio.gather(*(browser.http.post(CHECKOUT, data=form) for _ in range(3)))
         late = await browser.http.post(CHECKOUT, data=form)
         # The browser that lost the answer has its old cookie still.
-        async with httpx.AsyncClient(base_url=shop.urls[0], cookies=before, timeout=WAIT_S) as old:
+        async with httpx2.AsyncClient(base_url=shop.urls[0], cookies=before, timeout=WAIT_S) as old:
             shown = (await old.get(CHECKOUT)).text
             other = {**form_of(shown, CHECKOUT), "payment_method": "pm_mastercard"}
             refused = await old.post(CHECKOUT, data=other)
@@ -169,7 +169,7 @@ async def test_somebody_elses_order_is_not_there(shop: RunningShop) -> None:
 
 async def test_only_customers_who_signed_in_get_in(shop: RunningShop) -> None:
     """A page leads to the login; a phone without a token, or that of a clerk, is refused."""
-    async with httpx.AsyncClient(base_url=shop.urls[0], timeout=WAIT_S) as stranger:
+    async with httpx2.AsyncClient(base_url=shop.urls[0], timeout=WAIT_S) as stranger:
         page = await stranger.get("/shop/orders")
         nobody = await stranger.get("/mobile/v1/home")
         clerk = await stranger.get("/mobile/v1/home", headers=shop.bearer("carl", "CLERK"))
@@ -230,7 +230,7 @@ async def test_a_stream_outlives_the_instances_behind_it(shop: RunningShop) -> N
                 order = (await stubs.orders.FulfillOrder(fulfil, timeout=CALL_S)).order
                 await following
         async with (
-            httpx.AsyncClient(base_url=shop.urls[1], timeout=WAIT_S) as elsewhere,
+            httpx2.AsyncClient(base_url=shop.urls[1], timeout=WAIT_S) as elsewhere,
             open_stream(elsewhere, url, last_event_id="2", **headers) as stream,
         ):
             rest = [event async for event in stream.events()]
@@ -268,7 +268,7 @@ async def test_a_storefront_that_drains_sends_its_streams_elsewhere(shop: Runnin
         url, headers = f"/mobile/v1/orders/{order_id}/live", shop.bearer("nia")
         await browser.until_shown(f"/shop/orders/{order_id}", 'data-state="CONFIRMED"')
         async with (
-            httpx.AsyncClient(base_url=shop.urls[1], timeout=WAIT_S) as http,
+            httpx2.AsyncClient(base_url=shop.urls[1], timeout=WAIT_S) as http,
             open_stream(http, url, **headers) as stream,
         ):
             told = []

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-import httpx
+import httpx2
 from cryptography.fernet import Fernet
 from tradepost.inventory.v1 import inventory_service_pb2
 from tradepost.notification.v1 import notification_service_pb2
@@ -42,15 +42,15 @@ _LOGIN = LoginSettings(issuer="http://127.0.0.1:9", client_id="console")
 class Visitor:
     """A person's browser, already signed in."""
 
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
 
-    async def page(self, path: str, **query: str) -> httpx.Response:
+    async def page(self, path: str, **query: str) -> httpx2.Response:
         """Look at a page below the console's prefix."""
         return await self.http.get(f"{PREFIX}/{path}", params=query, follow_redirects=True)
 
     async def send(
         self, path: str, number: int, values: Mapping[str, str], *, reason: str = "it must be"
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """Send a form; the same `number` is the same form."""
         form = {
             "csrf_token": CSRF,
@@ -112,9 +112,9 @@ async def visitor(
     }
     header = cookie.header({"user": user, "csrf_token": CSRF})
     name, _, value = header.partition(";")[0].partition("=")
-    cookies = httpx.Cookies()
+    cookies = httpx2.Cookies()
     cookies.set(name, value, domain="127.0.0.1", path=PREFIX)
-    async with httpx.AsyncClient(
+    async with httpx2.AsyncClient(
         base_url=url, cookies=cookies, timeout=WAIT_S, trust_env=False
     ) as http:
         yield Visitor(http)

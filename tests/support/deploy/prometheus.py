@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from discovery.clock import SystemClock
 from scripts.suite.consul import free_ports
@@ -23,7 +23,7 @@ _CLOCK = SystemClock()
 class Prometheus:
     """A running server."""
 
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
 
     async def query(self, expression: str) -> list[Any]:
         """The result of an expression. Raises AssertionError if it isn't one."""
@@ -97,7 +97,7 @@ async def prometheus(
             stderr=log,
         )
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             await _until(lambda: _is_ready(client))
             yield Prometheus(client)
     finally:
@@ -105,8 +105,8 @@ async def prometheus(
         await process.wait()
 
 
-async def _is_ready(client: httpx.AsyncClient) -> bool:
+async def _is_ready(client: httpx2.AsyncClient) -> bool:
     try:
         return (await client.get("/-/ready")).is_success
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return False

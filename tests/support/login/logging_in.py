@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
+import httpx2
 
 from scripts.suite.login.authorization_codes import challenge_of
 from scripts.suite.login.clients import LoginClient
@@ -22,7 +22,7 @@ VERIFIER = "a-verifier-of-the-shop-that-nobody-else-can-know"
 class LoggingIn:
     """Takes the steps of a login one by one; `request` can be changed before the first one."""
 
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
     request: dict[str, str] = field(
         default_factory=lambda: {
             "response_type": "code",
@@ -36,11 +36,11 @@ class LoggingIn:
         }
     )
 
-    async def page(self) -> httpx.Response:
+    async def page(self) -> httpx2.Response:
         """The page on which a person chooses, or the refusal."""
         return await self.http.get("/authorize", params=self.request)
 
-    async def choose(self, **form: str) -> httpx.Response:
+    async def choose(self, **form: str) -> httpx2.Response:
         """The answer to what a person chose."""
         return await self.http.post("/authorize", params=self.request, data=form)
 
@@ -49,7 +49,7 @@ class LoggingIn:
         (code,) = sent_back(await self.choose(**(form or {"person": "CUSTOMER ann"})))["code"]
         return code
 
-    async def token(self, code: str, **other: str) -> httpx.Response:
+    async def token(self, code: str, **other: str) -> httpx2.Response:
         """The answer to an application that exchanges a code; `other` replaces what it sends."""
         sent = {
             "grant_type": "authorization_code",
@@ -61,7 +61,7 @@ class LoggingIn:
         return await self.http.post("/token", data={**sent, **other})
 
 
-def sent_back(answer: httpx.Response) -> dict[str, list[str]]:
+def sent_back(answer: httpx2.Response) -> dict[str, list[str]]:
     """The parameters with which an answer sends the browser back to the shop."""
     target = answer.headers["location"]
     assert answer.status_code == 303

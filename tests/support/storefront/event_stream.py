@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 
 from tests.support.limits import WAIT_S
 
 # A stream is quiet until something happens.
-_TIMEOUT = httpx.Timeout(WAIT_S)
+_TIMEOUT = httpx2.Timeout(WAIT_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class StreamEvent:
 class EventStream:
     """An open stream; `retry_ms` is the last that was told, `comments` counts heartbeats too."""
 
-    response: httpx.Response
+    response: httpx2.Response
     retry_ms: int = 0
     comments: int = 0
 
@@ -59,7 +59,7 @@ class EventStream:
 
 @asynccontextmanager
 async def open_stream(
-    http: httpx.AsyncClient, url: str, *, last_event_id: str = "", **headers: str
+    http: httpx2.AsyncClient, url: str, *, last_event_id: str = "", **headers: str
 ) -> AsyncIterator[EventStream]:
     """Open a stream; close it at the end of the block."""
     sent = {"accept": "text/event-stream", **headers}

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import httpx
+import httpx2
 
 from discovery.clock import Clock
 from tests.support.limits import WAIT_S
 from tests.support.storefront.event_stream import EventStream
 
-_TIMEOUT = httpx.Timeout(WAIT_S)
+_TIMEOUT = httpx2.Timeout(WAIT_S)
 _AGAIN_S = 0.1
 
 
@@ -17,7 +17,7 @@ _AGAIN_S = 0.1
 class FollowedStream:
     """The ids of all events that were told, over all connections."""
 
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
     path: str
     headers: Mapping[str, str]
     clock: Clock
@@ -46,6 +46,6 @@ class FollowedStream:
                     if event.event == "end":
                         return True
                     self.versions.append(int(event.event_id))
-        except httpx.TransportError:
+        except httpx2.TransportError:
             pass
         return False

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
 
-import httpx
+import httpx2
 from cryptography.fernet import Fernet
 from tradepost.inventory.v1.inventory_service_pb2 import ItemUpsert, UpsertItemsRequest
 from tradepost.type.v1.money_pb2 import Money
@@ -71,7 +71,7 @@ class RunningShop:
     @asynccontextmanager
     async def browser(self, subject: str, role: str = "CUSTOMER") -> AsyncIterator["Browser"]:
         """A browser without JavaScript in which somebody has signed in."""
-        async with httpx.AsyncClient(
+        async with httpx2.AsyncClient(
             base_url=self.urls[0], follow_redirects=True, timeout=WAIT_S
         ) as http:
             choice = await http.get("/shop/login", params={"next": "/shop/orders"})
@@ -85,7 +85,7 @@ class RunningShop:
 class Browser:
     """Follows links, and sends forms with all their hidden fields."""
 
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
 
     async def open(self, path: str, *, status: int = 200) -> str:
         """The page at a path."""
@@ -100,7 +100,7 @@ class Browser:
                 await CLOCK.sleep(POLL_S)
         return page
 
-    async def send(self, page: str, action: str, **fields: str) -> httpx.Response:
+    async def send(self, page: str, action: str, **fields: str) -> httpx2.Response:
         """Send the form of a page that goes to `action`, with what the person entered."""
         return await self.http.post(action, data={**form_of(page, action), **fields})
 
@@ -182,12 +182,12 @@ def _slot(folder: Path, number: int, port: int, shared: Mapping[str, str]) -> Pr
 
 
 async def _serving(slot: ProcessSlot, url: str) -> None:
-    async with asyncio.timeout(WAIT_S), httpx.AsyncClient() as http:
+    async with asyncio.timeout(WAIT_S), httpx2.AsyncClient() as http:
         while True:
             assert slot.ended is None, slot.tail()
             try:
                 if (await http.get(f"{url}/healthz")).status_code == 200:
                     return
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 pass
             await CLOCK.sleep(POLL_S)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from itertools import count
 
-import httpx
+import httpx2
 import jwt
 import pytest
 
@@ -32,7 +32,7 @@ async def login(clock: ManualClock) -> AsyncIterator[LoggingIn]:
         clock=clock,
         new_code=lambda: f"code-{next(numbers)}",
     )
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as http:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=URL) as http:
         yield LoggingIn(http)
 
 
@@ -46,7 +46,7 @@ async def claims(login: LoggingIn, token: str, audience: str) -> dict[str, objec
     )
 
 
-def error(answer: httpx.Response) -> tuple[int, str]:
+def error(answer: httpx2.Response) -> tuple[int, str]:
     """The status and the error of a refused exchange."""
     assert answer.headers["cache-control"] == "no-store"
     return answer.status_code, answer.json()["error"]

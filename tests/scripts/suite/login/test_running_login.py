@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import httpx
+import httpx2
 import jwt
 import pytest
 
@@ -29,7 +29,7 @@ async def test_the_process_signs_by_the_keys_of_the_file(tmp_path: Path) -> None
             port=port,
             clock=SystemClock(),
         ),
-        httpx.AsyncClient(base_url=url) as http,
+        httpx2.AsyncClient(base_url=url) as http,
     ):
         document = (await http.get("/.well-known/openid-configuration")).json()
         published = (await http.get(document["jwks_uri"])).json()
