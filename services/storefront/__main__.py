@@ -2,28 +2,23 @@
 
 import random
 import sys
+from functools import partial
 
 from discovery.clock import SystemClock
 from services.chassis.environment import read
 from services.chassis.server import program
-from services.storefront.application import NAME, PREFIX, ROUTES, STATIC, TEMPLATES, state_of
+from services.chassis.server.settings import RegistrySettings
+from services.storefront.application import NAME, storefront
 from services.storefront.settings import StorefrontSettings
 from services.web.program import serve_application
 
 
 async def main() -> None:
     """Serve. Raises SettingError and CannotListenError."""
-    clock, rng = SystemClock(), random.Random()
-    await serve_application(
-        NAME,
-        ROUTES,
-        prefix=PREFIX,
-        templates=TEMPLATES,
-        static=STATIC,
-        clock=clock,
-        rng=rng,
-        state=state_of(read(StorefrontSettings), rng=rng),
-    )
+    # Its numbers become request_ids, which others must not guess.
+    clock, rng = SystemClock(), random.SystemRandom()
+    build = partial(storefront, read(StorefrontSettings), rng=rng)
+    await serve_application(NAME, build, registry=read(RegistrySettings), clock=clock, rng=rng)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """Builds the Starlette application of the storefront or the console."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from types import MappingProxyType
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -34,8 +33,6 @@ from services.web.session import SessionCookie, Sessions
 from services.web.settings import LoginSettings, WebSettings
 from services.web.static_files import OWN_FILES, StaticFiles
 
-NO_STATE: Mapping[str, object] = MappingProxyType({})
-
 
 def web_application(
     name: str,
@@ -49,15 +46,13 @@ def web_application(
     clock: Clock,
     ids: IdFactory,
     static: Path | None = None,
-    state: Mapping[str, object] = NO_STATE,
     new_csrf_token: Callable[[], str] = csrf.new_token,
 ) -> Starlette:
     """Return an application that serves `routes`, whose paths are whole, such as `/shop/orders`.
 
     Pages and the session are below `prefix` ("/shop"), and so are the login and the static files.
     A path elsewhere is for programs: they bring a bearer token, and get errors as JSON.
-    `templates` and `static` are the application's own folders. Its endpoints find what is in
-    `state` as attributes of `request.app.state`.
+    `templates` and `static` are the application's own folders.
     """
     issuer = Issuer(login, clock=clock)
     files = StaticFiles([OWN_FILES, *([static] if static else [])], prefix=prefix)
@@ -76,8 +71,6 @@ def web_application(
     )
     # Its redirects would lead to the address by which the edge called.
     app.router.redirect_slashes = False
-    for key, value in state.items():
-        setattr(app.state, key, value)
     app.state.name, app.state.prefix, app.state.services = name, prefix, services
     app.state.clock, app.state.drain = clock, Drain()
     app.state.new_csrf_token = new_csrf_token

@@ -1,68 +1,59 @@
 """Composes a web application as a program: settings from the environment, channels, certificates.
 
 # services/storefront/__main__.py
-main = partial(serve_application, "storefront", ROUTES, prefix="/shop", templates=TEMPLATES, ...)
-sys.exit(program.run(main))
+build = partial(storefront, read(StorefrontSettings), rng=rng)
+await serve_application(NAME, build, registry=read(RegistrySettings), clock=clock, rng=rng)
 """
 
 import random
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import Protocol
 
-from starlette.routing import BaseRoute
+from starlette.applications import Starlette
 
 from discovery.clock import Clock
 from services.chassis.environment import read
 from services.chassis.identity.security import secured
 from services.chassis.ids import IdFactory
 from services.chassis.server.settings import RegistrySettings
-from services.web.application import NO_STATE, web_application
-from services.web.services import open_services
+from services.web.services import Services, open_services
 from services.web.serving import serve
 from services.web.settings import LoginSettings, TargetSettings, WebSettings
 
 
+class Build(Protocol):
+    """Builds an application, by `web_application`, on what all of them have."""
+
+    def __call__(
+        self,
+        *,
+        web: WebSettings,
+        login: LoginSettings,
+        services: Services,
+        clock: Clock,
+        ids: IdFactory,
+    ) -> Starlette:
+        """Return the application."""
+
+
 async def serve_application(
-    name: str,
-    routes: Sequence[BaseRoute],
-    *,
-    prefix: str,
-    templates: Path,
-    clock: Clock,
-    rng: random.Random,
-    static: Path | None = None,
-    state: Mapping[str, object] = NO_STATE,
+    name: str, build: Build, *, registry: RegistrySettings, clock: Clock, rng: random.Random
 ) -> None:
     """Serve an application until a signal stops it.
 
-    `name` is that of its registration and of its certificate; the rest is as `web_application` has
-    it. Raises SettingError, also for an open application on an address that other machines reach.
+    `name` is that of its registration and of its certificate. Raises CannotListenError, and
+    SettingError, also for an open application on an address that other machines reach.
     """
-    settings, login = read(WebSettings), read(LoginSettings)
-    registry, targets = read(RegistrySettings), read(TargetSettings)
+    web, login, targets = read(WebSettings), read(LoginSettings), read(TargetSettings)
     ids = IdFactory(clock=clock, rng=rng)
     async with (
-        secured(name, settings.addresses, clock=clock, rng=rng) as security,
+        secured(name, web.addresses, clock=clock, rng=rng) as security,
         open_services(
             targets, clock=clock, rng=rng, certificates=security.certificates
         ) as services,
     ):
-        app = web_application(
-            name,
-            routes,
-            prefix=prefix,
-            templates=templates,
-            static=static,
-            state=state,
-            settings=settings,
-            login=login,
-            services=services,
-            clock=clock,
-            ids=ids,
-        )
         await serve(
-            app,
-            settings,
+            build(web=web, login=login, services=services, clock=clock, ids=ids),
+            web,
             name=name,
             registry=registry,
             clock=clock,

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
 
 from discovery.clock import SystemClock
 from services.chassis.environment import SettingError
@@ -28,8 +29,6 @@ from tests.support.web.moved_clock import MovedClock
 from tests.support.web.shop_window import (
     NAME,
     NOWHERE,
-    PREFIX,
-    TEMPLATES,
     Pages,
     application,
     web_settings,
@@ -176,7 +175,11 @@ async def test_an_open_application_serves_this_machine_only(
 
     with pytest.raises(SettingError, match=r"TRADEPOST_WEB_HOST: '0\.0\.0\.0' is reached"):
         await serve_application(
-            NAME, (), prefix=PREFIX, templates=TEMPLATES, clock=SystemClock(), rng=random.Random(7)
+            NAME,
+            lambda **_: Starlette(),
+            registry=UNREGISTERED,
+            clock=SystemClock(),
+            rng=random.Random(7),
         )
 
 
