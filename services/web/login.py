@@ -16,9 +16,7 @@ from discovery.clock import Clock
 from services.chassis.telemetry import logs
 from services.web.csrf import FIELD
 from services.web.issuer import Issuer
-from services.web.person import person, session_user, signed_in
-
-__all__ = ["Login", "login_url", "person", "signed_in"]
+from services.web.person import session_user
 
 _NEXT = "next"
 # It is kept in the session, which has to fit into a cookie.
@@ -39,9 +37,9 @@ class Login:
     def routes(self) -> tuple[Route, ...]:
         """The routes that the application adds to its own."""
         return (
-            Route(f"{self._prefix}/login", self.begin, methods=["GET"], name="login"),
+            Route(f"{self._prefix}/login", self.begin, methods=["GET"]),
             Route(f"{self._prefix}/login/callback", self.finish, methods=["GET"]),
-            Route(f"{self._prefix}/logout", self.end, methods=["POST"], name="logout"),
+            Route(f"{self._prefix}/logout", self.end, methods=["POST"]),
         )
 
     async def begin(self, request: Request) -> Response:

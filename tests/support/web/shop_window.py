@@ -22,8 +22,8 @@ from scripts.suite.consul import free_ports
 from services.chassis.ids import IdFactory
 from services.web.application import web_application
 from services.web.live import live
-from services.web.login import person, signed_in
 from services.web.pages import render
+from services.web.person import person, signed_in
 from services.web.services import Services, metadata, open_services
 from services.web.serving import running
 from services.web.settings import LoginSettings, TargetSettings, WebSettings
