@@ -1,11 +1,11 @@
 """Scripts and styles, read once, each under an address that changes with its content."""
 
 import hashlib
-import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,7 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 OWN_FILES = Path(__file__).with_name("static")
-_SUFFIXES = frozenset({".css", ".js", ".svg"})
+# What is served; mimetypes would answer as the machine's own tables do.
+_MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
+    {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+)
 _HASH_CHARACTERS = 16
 _A_YEAR = "public, max-age=31536000, immutable"
 
@@ -36,7 +39,7 @@ class StaticFiles:
             str(path.relative_to(folder)): _read(path)
             for folder in folders
             for path in sorted(folder.rglob("*"))
-            if path.suffix in _SUFFIXES
+            if path.suffix in _MEDIA_TYPES
         }
 
     @property
@@ -60,8 +63,5 @@ class StaticFiles:
 
 def _read(path: Path) -> StaticFile:
     content = path.read_bytes()
-    return StaticFile(
-        content,
-        mimetypes.guess_type(path.name)[0] or "application/octet-stream",
-        hashlib.sha256(content).hexdigest()[:_HASH_CHARACTERS],
-    )
+    version = hashlib.sha256(content).hexdigest()[:_HASH_CHARACTERS]
+    return StaticFile(content, _MEDIA_TYPES[path.suffix], version)
