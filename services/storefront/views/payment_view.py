@@ -9,6 +9,7 @@ from tradepost.payment.v1 import payment_pb2
 
 from services.chassis.domain.money import Money
 from services.chassis.request.wire_values import from_money, from_timestamp
+from services.storefront.views.enum_names import name_of
 
 _PREFIX = "PAYMENT_STATE_"
 _LABELS: Mapping[str, str] = MappingProxyType(
@@ -58,8 +59,7 @@ class PaymentView:
 
 def payment_view(payment: payment_pb2.Payment) -> PaymentView:
     """Make the view. Who asked for a refund is the shop's own affair, so it is left out."""
-    value = payment_pb2.PaymentState.DESCRIPTOR.values_by_number.get(payment.state)
-    state = "" if value is None else value.name.removeprefix(_PREFIX)
+    state = name_of(payment_pb2.PaymentState.DESCRIPTOR, payment.state, _PREFIX)
     return PaymentView(
         payment_id=payment.payment_id,
         order_id=payment.order_id,

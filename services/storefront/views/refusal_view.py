@@ -7,6 +7,7 @@ from types import MappingProxyType
 from tradepost.order.v1 import order_pb2
 
 from services.chassis.domain.money import Money
+from services.storefront.views.enum_names import name_of
 
 _PREFIX = "ORDER_REFUSAL_REASON_"
 
@@ -63,8 +64,7 @@ class RefusalView:
 
 def refusal_view(refusal: order_pb2.OrderRefusal) -> RefusalView:
     """Make the view."""
-    value = order_pb2.OrderRefusalReason.DESCRIPTOR.values_by_number.get(refusal.reason)
-    reason = "" if value is None else value.name.removeprefix(_PREFIX)
+    reason = name_of(order_pb2.OrderRefusalReason.DESCRIPTOR, refusal.reason, _PREFIX)
     return RefusalView(
         reason=reason,
         sentence=_sentence(reason, refusal.facts),

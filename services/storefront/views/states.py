@@ -6,6 +6,8 @@ from types import MappingProxyType
 
 from tradepost.order.v1 import order_pb2
 
+from services.storefront.views.enum_names import name_of
+
 _PREFIX = "ORDER_STATE_"
 
 
@@ -55,8 +57,7 @@ FILTERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 def state_name(state: int) -> str:
     """Return the state's name without its prefix, such as "CONFIRMED"; "" for a newer one."""
-    value = order_pb2.OrderState.DESCRIPTOR.values_by_number.get(state)
-    return "" if value is None else value.name.removeprefix(_PREFIX)
+    return name_of(order_pb2.OrderState.DESCRIPTOR, state, _PREFIX)
 
 
 def words(name: str) -> StateWords:
