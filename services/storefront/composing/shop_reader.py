@@ -6,6 +6,7 @@ own, and answers for somebody else's order as if there were none. Each method ra
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import grpc
 from starlette.exceptions import HTTPException
@@ -26,7 +27,6 @@ from services.web.person import person
 from services.web.services import Services, metadata
 from services.web.services import services as services_of
 
-NOT_FOUND = 404
 MAILS_A_PAGE = 50
 
 
@@ -68,7 +68,7 @@ class ShopReader:
         request = order_rpc.GetOrderRequest(order_id=order_id)
         answer = await self.services.order_service.GetOrder(request, metadata=self.metadata)
         if answer.order.customer_id != self.customer_id:
-            raise HTTPException(NOT_FOUND)
+            raise HTTPException(HTTPStatus.NOT_FOUND)
         return order_view(answer.order)
 
     async def orders(

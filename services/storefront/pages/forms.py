@@ -8,7 +8,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from services.chassis.domain.money import Money
+from services.chassis.domain.money import MAX_AMOUNT_MINOR, Money
 from services.storefront.pages.session_basket import MAX_QUANTITY
 
 MAX_SEARCH_CHARACTERS = 64
@@ -44,7 +44,7 @@ def checkout_form(form: FormData) -> CheckoutForm:
     skus, numbers = _texts(form, "line_sku"), _texts(form, "line_quantity")
     if not skus or len(skus) != len(numbers):
         raise HTTPException(HTTPStatus.BAD_REQUEST)
-    total = _number(_text(form, "total_minor"), maximum=10**15)
+    total = _number(_text(form, "total_minor"), maximum=MAX_AMOUNT_MINOR)
     return CheckoutForm(
         request_id=_text(form, "request_id"),
         lines=tuple(

@@ -38,11 +38,6 @@ class BasketView:
     total: Money | None
 
     @property
-    def units(self) -> int:
-        """How many units there are in all."""
-        return sum(line.quantity for line in self.lines)
-
-    @property
     def hindrances(self) -> tuple[str, ...]:
         """Why it can't be ordered as it is."""
         found = [

@@ -16,7 +16,6 @@ def test_a_basket_is_the_sum_of_its_lines() -> None:
 
     assert [line.sku for line in basket.lines] == ["jam", "tea"]
     assert basket.total == Money("USD", 899)
-    assert basket.units == 3
     assert basket.hindrances == ()
 
 
