@@ -12,7 +12,7 @@ import discovery
 from discovery.clock import Clock
 from discovery.registry.protocols import Watcher
 from discovery.tls.certificates import CertificateSource
-from services.chassis.server.instrumentation import Spans
+from services.chassis.server.instrumentation import Recorders
 from services.chassis.telemetry import correlation
 
 # The servers of these services allow a ping every 10 s, so a caller that waits for a long answer
@@ -28,7 +28,7 @@ def participant_channel(
     rng: random.Random,
     certificates: CertificateSource | None = None,
     watcher: Watcher | None = None,
-    spans: Spans | None = None,
+    recorders: Recorders | None = None,
 ) -> "CorrelatedChannel":
     """Open a discovery channel to `target` ("consul:///payment") that passes the correlation on.
 
@@ -40,9 +40,9 @@ def participant_channel(
     servers that prove to be of the contract's service ("order" of `tradepost.order.v1`), so that a
     target may also be a list of addresses or a name in DNS.
 
-    In a traced process `spans` records the calls as spans, and the trace continues in the service
-    that is called. The other arguments are those of `discovery.open_channel`. Raises
-    InvalidTargetError.
+    With `recorders` calls are recorded as spans, so that the trace continues in the service that is
+    called, and the metrics show the channel. The other arguments are those of
+    `discovery.open_channel`. Raises InvalidTargetError.
     """
     (service,) = contract.services_by_name.values()
     channel = discovery.open_channel(
@@ -54,11 +54,11 @@ def participant_channel(
         watcher=watcher,
         clock=clock,
         rng=rng,
-        tracer_provider=None if spans is None else spans.tracer_provider,
-        meter_provider=None if spans is None else spans.meter_provider,
+        tracer_provider=None if recorders is None else recorders.tracer_provider,
+        meter_provider=None if recorders is None else recorders.meter_provider,
     )
-    if spans is not None:
-        spans.channels.append((target, channel.explain))
+    if recorders is not None:
+        recorders.channels.append((target, channel.explain))
     return CorrelatedChannel(channel)
 
 

@@ -32,7 +32,7 @@ async def main() -> None:
     ids = IdFactory(clock=clock, rng=rng)
     async with (
         secured(NAME, settings.addresses, clock=clock, rng=rng) as security,
-        instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as spans,
+        instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as recorders,
         registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
         feed_channels(
             read(FeedSettings), clock=clock, rng=rng, certificates=security.certificates
@@ -47,7 +47,7 @@ async def main() -> None:
                 rng=rng,
                 feeds=feeds,
                 owner=settings.instance_id or NAME,
-                spans=spans,
+                recorders=recorders,
             ),
         ) as service,
     ):
@@ -59,7 +59,7 @@ async def main() -> None:
             ids=ids,
             rng=rng,
             log_level=telemetry.log_level,
-            spans=spans,
+            recorders=recorders,
             security=security,
         )
 

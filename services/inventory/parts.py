@@ -9,7 +9,7 @@ from discovery.clock import Clock
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.log.tailer import Tailer
-from services.chassis.server.instrumentation import Spans
+from services.chassis.server.instrumentation import Recorders
 from services.chassis.store.database import Database
 from services.chassis.work.lease import Leases
 from services.chassis.work.owner_watch import OwnerWatch
@@ -33,7 +33,7 @@ class Dependencies:
     """What an instance is built with.
 
     `owner` names the instance. Without `feeds` it takes no part in choreographed checkouts.
-    `spans` is set where the process is traced.
+    `recorders` are set where spans or metrics are exported.
     """
 
     clock: Clock
@@ -42,7 +42,7 @@ class Dependencies:
     feeds: FeedChannels | None = None
     owner: str = NAME
     expire_every_s: float = EXPIRE_EVERY_S
-    spans: Spans | None = None
+    recorders: Recorders | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ async def main() -> None:
     ids = IdFactory(clock=clock, rng=rng)
     async with (
         secured(NAME, settings.addresses, clock=clock, rng=rng) as security,
-        instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as spans,
+        instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as recorders,
         registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
         participant_channel(
             notification.order_target,
@@ -46,7 +46,7 @@ async def main() -> None:
             clock=clock,
             rng=rng,
             certificates=security.certificates,
-            spans=spans,
+            recorders=recorders,
         ) as orders,
         build(
             database_url=database.url,
@@ -61,7 +61,7 @@ async def main() -> None:
                 sender_address=notification.sender_address,
                 customer_domain=notification.customer_domain,
                 owner=settings.instance_id or NAME,
-                spans=spans,
+                recorders=recorders,
             ),
         ) as service,
     ):
@@ -73,7 +73,7 @@ async def main() -> None:
             ids=ids,
             rng=rng,
             log_level=telemetry.log_level,
-            spans=spans,
+            recorders=recorders,
             security=security,
         )
 

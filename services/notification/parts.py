@@ -12,7 +12,7 @@ from services.chassis.consumer.subscription import Subscription
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.log.tailer import Tailer
-from services.chassis.server.instrumentation import Spans
+from services.chassis.server.instrumentation import Recorders
 from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
 from services.chassis.work.lease import Claim, Leases
@@ -32,7 +32,7 @@ class Dependencies:
 
     `orders` is a channel to the order service. `customer_domain` is the part of a customer's
     address after the @. `owner` names the instance; each run of it owns its leases under a name
-    of its own. `spans` are those of the process, where it is traced.
+    of its own. `recorders` are set where spans or metrics are exported.
     """
 
     clock: Clock
@@ -45,7 +45,7 @@ class Dependencies:
     owner: str = NAME
     poll_s: float = POLL_S
     subscription_poll_s: float = SUBSCRIPTION_POLL_S
-    spans: Spans | None = None
+    recorders: Recorders | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ async def build(
 
     It waits for a database that is not there yet. Raises SettingError.
     """
-    spans = dependencies.spans
+    recorders = dependencies.recorders
     async with opened(
         database_url,
         MIGRATIONS,
@@ -68,6 +68,6 @@ async def build(
         owner=dependencies.owner,
         readers=readers,
         timeout_s=timeout_s,
-        spans=None if spans is None else spans.writes,
+        spans=None if recorders is None else recorders.writes,
     ) as database:
         yield to_service(assemble(database, dependencies), clock=dependencies.clock)

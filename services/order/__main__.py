@@ -38,10 +38,10 @@ async def main() -> None:
     ids = IdFactory(clock=clock, rng=rng)
     async with (
         secured(NAME, settings.addresses, clock=clock, rng=rng) as security,
-        instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as spans,
+        instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as recorders,
         registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
         participant_channels(
-            targets, clock=clock, rng=rng, certificates=security.certificates, spans=spans
+            targets, clock=clock, rng=rng, certificates=security.certificates, recorders=recorders
         ) as participants,
         feed_channels(targets, clock=clock, rng=rng, certificates=security.certificates) as feeds,
         build(
@@ -56,7 +56,7 @@ async def main() -> None:
                 settings=saga,
                 feeds=feeds,
                 owner=settings.instance_id or NAME,
-                spans=spans,
+                recorders=recorders,
             ),
         ) as service,
     ):
@@ -68,7 +68,7 @@ async def main() -> None:
             ids=ids,
             rng=rng,
             log_level=telemetry.log_level,
-            spans=spans,
+            recorders=recorders,
             security=security,
         )
 

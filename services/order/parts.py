@@ -14,7 +14,7 @@ from services.chassis.log.event_log import EventLog
 from services.chassis.log.tailer import Tailer
 from services.chassis.request.idempotent_writes import IdempotentWrites
 from services.chassis.saga.runner import SagaRunner
-from services.chassis.server.instrumentation import Spans
+from services.chassis.server.instrumentation import Recorders
 from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
 from services.chassis.work.latest_states import LatestStates
@@ -56,8 +56,8 @@ class Dependencies:
     """What an instance takes from outside.
 
     Without `feeds` it has no customer summary and offers no choreography. `owner` names the
-    instance; each run of it owns its leases under a name of its own. `spans` are those of the
-    process, if it is traced.
+    instance; each run of it owns its leases under a name of its own. `recorders` are set where
+    spans or metrics are exported.
     """
 
     clock: Clock
@@ -68,7 +68,7 @@ class Dependencies:
     feeds: FeedChannels | None = None
     owner: str = NAME
     poll_s: float = POLL_S
-    spans: Spans | None = None
+    recorders: Recorders | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ def _saga(
         timing=dependencies.settings.timing,
         draining=lambda: driver.draining,
         on_commit=lambda loaded: store.latest.record(loaded.order.order_id, loaded),
-        spans=None if dependencies.spans is None else dependencies.spans.steps,
+        spans=None if dependencies.recorders is None else dependencies.recorders.steps,
     )
     driver = Driver(
         kind=CHECKOUT_LEASE,

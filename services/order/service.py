@@ -93,7 +93,7 @@ async def build(
 
     It waits for a database that is not there yet. Raises SettingError.
     """
-    spans = dependencies.spans
+    recorders = dependencies.recorders
     async with opened(
         database_url,
         MIGRATIONS,
@@ -101,7 +101,7 @@ async def build(
         owner=dependencies.owner,
         readers=readers,
         timeout_s=timeout_s,
-        spans=None if spans is None else spans.writes,
+        spans=None if recorders is None else recorders.writes,
     ) as database:
         parts = assemble(database, dependencies)
         feeds = subscribe_to_feeds(parts, dependencies)

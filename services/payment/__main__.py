@@ -36,7 +36,7 @@ async def main() -> None:
     async with (
         secured(NAME, settings.addresses, clock=clock, rng=rng) as security,
         open_processor(payment.processor_url, clock=clock, owner=owner) as opened,
-        instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as spans,
+        instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as recorders,
         registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
         feed_channels(
             read(FeedSettings), clock=clock, rng=rng, certificates=security.certificates
@@ -54,7 +54,7 @@ async def main() -> None:
                 feeds=feeds,
                 owner=owner,
                 timing=payment.timing,
-                spans=spans,
+                recorders=recorders,
             ),
         ) as service,
     ):
@@ -66,7 +66,7 @@ async def main() -> None:
             ids=ids,
             rng=rng,
             log_level=telemetry.log_level,
-            spans=spans,
+            recorders=recorders,
             security=security,
         )
 

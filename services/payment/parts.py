@@ -9,7 +9,7 @@ from discovery.clock import Clock
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.log.tailer import Tailer
-from services.chassis.server.instrumentation import Spans
+from services.chassis.server.instrumentation import Recorders
 from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
 from services.chassis.work.latest_states import LatestStates
@@ -38,7 +38,8 @@ class Dependencies:
 
     `testing` is the processor's own service, where it is to be served. Without `feeds` the
     instance takes no part in choreographed checkouts. `owner` names the instance; each run of it
-    owns its leases under a name of its own. `spans` is set where the process is traced.
+    owns its leases under a name of its own. `recorders` are set where spans or metrics are
+    exported.
     """
 
     clock: Clock
@@ -49,7 +50,7 @@ class Dependencies:
     feeds: FeedChannels | None = None
     owner: str = NAME
     timing: DriveTiming = DEFAULT_TIMING
-    spans: Spans | None = None
+    recorders: Recorders | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from services.chassis.identity.server_credentials import server_credentials
 from services.chassis.ids import IdFactory
 from services.chassis.server import health, reflection
 from services.chassis.server.errors import CannotListenError
-from services.chassis.server.instrumentation import Spans
+from services.chassis.server.instrumentation import Recorders
 from services.chassis.server.layers.access import Access
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.layers.call_metrics import CallMetrics
@@ -56,19 +56,21 @@ def build(
     admission: Admission,
     peer_check: PeerCheck | None,
     health_servicer: health.HealthServicer,
-    spans: Spans | None,
+    recorders: Recorders | None,
 ) -> grpc.aio.Server:
     """Build a server that has everything but a port."""
     stack = layers(
-        call_metrics=_call_metrics(clock, spans),
-        trace=_trace(clock, ids, spans),
+        call_metrics=_call_metrics(clock, recorders),
+        trace=_trace(clock, ids, recorders),
         error_mapping=_error_mapping(service, ids),
         deadline=Deadline(clock=clock),
         peer_check=peer_check,
         access=_access(security, clock),
         admission=admission,
     )
-    interceptors = [] if spans is None or spans.interceptor is None else [spans.interceptor]
+    interceptors = (
+        [] if recorders is None or recorders.interceptor is None else [recorders.interceptor]
+    )
     server = grpc.aio.server(
         interceptors=[*interceptors, Stack(stack)], options=list(_options(settings).items())
     )
@@ -171,17 +173,17 @@ def _access(security: Security, clock: Clock) -> Access | None:
     return Access(security.authentication, clock=clock)
 
 
-def _call_metrics(clock: Clock, spans: Spans | None) -> CallMetrics | None:
-    if spans is None or spans.metrics is None:
+def _call_metrics(clock: Clock, recorders: Recorders | None) -> CallMetrics | None:
+    if recorders is None or recorders.metrics is None:
         return None
-    return CallMetrics(spans.metrics, clock=clock)
+    return CallMetrics(recorders.metrics, clock=clock)
 
 
-def _trace(clock: Clock, ids: IdFactory, spans: Spans | None) -> Trace:
+def _trace(clock: Clock, ids: IdFactory, recorders: Recorders | None) -> Trace:
     return Trace(
         clock=clock,
         new_correlation_id=partial(ids.new, "cor"),
-        server_span=None if spans is None else spans.traceparent,
+        server_span=None if recorders is None else recorders.traceparent,
     )
 
 

@@ -1,4 +1,4 @@
-"""The span makers and metrics of a process, each of which is handed to its part.
+"""What a process records spans and metrics with, each of which is handed to its part.
 
 It is composed here because the layers below must not know each other: the database's spans belong
 to `store`, those of saga steps to `saga`.
@@ -34,8 +34,8 @@ METRICS_ADDRESS = "TRADEPOST_METRICS_HOST, TRADEPOST_METRICS_PORT"
 
 
 @dataclass(frozen=True, slots=True)
-class Spans:
-    """The span makers of a process, and its metrics; each is None where it isn't exported.
+class Recorders:
+    """What a process records spans and metrics with; each is None where it isn't exported.
 
     `interceptor` opens the span of each call that a server answers, and `traceparent` returns the
     current span's. `writes` is for the database, `steps` for the saga runner, the providers for
@@ -61,7 +61,7 @@ async def exporting(
     *,
     clock: Clock,
     ids: IdFactory,
-) -> AsyncIterator[Spans | None]:
+) -> AsyncIterator[Recorders | None]:
     """Export spans and metrics while the block runs; yields None if neither is exported.
 
     Every process has an id of its own: that of its registration, or a new one where the port, and
@@ -79,10 +79,10 @@ async def exporting(
         except OSError as error:
             address = f"{settings.metrics_host}:{settings.metrics_port}"
             raise CannotListenError(address, METRICS_ADDRESS) from error
-        yield None if providers is None else _spans_of(providers, clock)
+        yield None if providers is None else _recorders_of(providers, clock)
 
 
-def _spans_of(providers: "Providers", clock: Clock) -> Spans:
+def _recorders_of(providers: "Providers", clock: Clock) -> Recorders:
     # These import OpenTelemetry, which only a traced process shall do.
     from services.chassis.saga.step_spans import StepSpans  # noqa: PLC0415
     from services.chassis.store.write_spans import WriteSpans  # noqa: PLC0415
@@ -95,9 +95,9 @@ def _spans_of(providers: "Providers", clock: Clock) -> Spans:
     meters = providers.meters
     metrics = None if meters is None else MetricRecorder(meters.get_meter(_SCOPE), clock.monotonic)
     if providers.tracers is None:
-        return Spans(meter_provider=meters, metrics=metrics)
+        return Recorders(meter_provider=meters, metrics=metrics)
     tracer = providers.tracers.get_tracer(_SCOPE)
-    return Spans(
+    return Recorders(
         interceptor=server_interceptor(providers.tracers),
         traceparent=current_traceparent,
         writes=WriteSpans(tracer, clock),

@@ -29,7 +29,7 @@ from services.chassis.identity.security import OPEN, Security
 from services.chassis.ids import IdFactory
 from services.chassis.server import assembly, background, process
 from services.chassis.server.health import HealthServicer, is_serving
-from services.chassis.server.instrumentation import Spans
+from services.chassis.server.instrumentation import Recorders
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.layers.peer_check import PeerCheck
 from services.chassis.server.program import on_first_signal
@@ -65,15 +65,15 @@ async def serve(
     ids: IdFactory,
     rng: random.Random,
     log_level: str = "info",
-    spans: Spans | None = None,
+    recorders: Recorders | None = None,
     security: Security = OPEN,
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Run a service until SIGTERM, SIGINT or `stop`; `ready` is called with the port.
 
-    Lines below `log_level` are not logged. `spans` are the span makers of a traced process. Without
-    `security` it serves everybody. Raises CannotListenError.
+    Lines below `log_level` are not logged. `recorders` are set where spans or metrics are exported.
+    Without `security` it serves everybody. Raises CannotListenError.
     """
     process.tune(batch_scheduling=settings.batch_scheduling)
     logs.configure(level=log_level)
@@ -87,7 +87,7 @@ async def serve(
             clock=clock,
             ids=ids,
             rng=rng,
-            spans=spans,
+            recorders=recorders,
             security=security,
         ) as server:
             log.info("serving", service=service.name, port=server.port)
@@ -107,7 +107,7 @@ async def running(
     ids: IdFactory,
     rng: random.Random,
     registrar: Registrar | None = None,
-    spans: Spans | None = None,
+    recorders: Recorders | None = None,
     security: Security = OPEN,
 ) -> AsyncIterator[RunningServer]:
     """Serve while the block runs, without signals or settings of the process, as tests need it.
@@ -129,7 +129,7 @@ async def running(
             admission=admission,
             peer_check=peer_check,
             health_servicer=health,
-            spans=spans,
+            recorders=recorders,
         )
         port = await assembly.listen(server, settings.listening_address, security.certificates)
         stop_steps.push_async_callback(_finish, service, server, health, settings)
@@ -138,7 +138,7 @@ async def running(
         health_endpoint = await stop_steps.enter_async_context(checks)
         instance = _instance(service, settings, port, health_endpoint, health.incarnation)
         registration = await _registration(registrar, instance, security, clock=clock, rng=rng)
-        for work in _background(service, security, peer_check, admission, spans, clock=clock):
+        for work in _background(service, security, peer_check, admission, recorders, clock=clock):
             start(work)
         stop_steps.push_async_callback(_keep_serving, clock, settings.drain_s)
         if registration is not None:
@@ -169,36 +169,36 @@ def _background(
     security: Security,
     peer_check: PeerCheck | None,
     admission: Admission,
-    spans: Spans | None,
+    recorders: Recorders | None,
     *,
     clock: Clock,
 ) -> Iterator[Callable[[], Awaitable[None]]]:
     yield from (*security.background, *service.background, *service.consumed.background)
     if peer_check is not None:
         yield peer_check.run
-    yield from _measured(service, admission, spans, clock)
+    yield from _measured(service, admission, recorders, clock)
 
 
 def _measured(
-    service: Service, admission: Admission, spans: Spans | None, clock: Clock
+    service: Service, admission: Admission, recorders: Recorders | None, clock: Clock
 ) -> Iterator[Callable[[], Awaitable[None]]]:
     """Show the metrics of the process, where any are exported; yield the task that samples."""
-    if spans is None or spans.metrics is None:
+    if recorders is None or recorders.metrics is None:
         return
     # This imports OpenTelemetry, which only a measured process shall do.
     from services.chassis.monitoring import process_values, sampler  # noqa: PLC0415
 
-    process_values.show_admission(spans.metrics, admission)
+    process_values.show_admission(recorders.metrics, admission)
     if service.leases is not None:
-        process_values.show_leases(spans.metrics, service.leases)
+        process_values.show_leases(recorders.metrics, service.leases)
     if service.database is not None:
-        process_values.show_store(spans.metrics, service.database)
+        process_values.show_store(recorders.metrics, service.database)
         yield sampler.sampler_of(
-            spans.metrics,
+            recorders.metrics,
             database=service.database,
             tables=service.sampled,
             subscriptions=service.consumed.subscriptions,
-            channels=spans.channels,
+            channels=recorders.channels,
             clock=clock,
         ).run
 

@@ -17,7 +17,7 @@ from discovery.clock import Clock
 from discovery.tls.certificates import CertificateSource
 from services.chassis.channels import participant_channel
 from services.chassis.saga.model import Contradiction, Done, Pending, StepCall
-from services.chassis.server.instrumentation import Spans
+from services.chassis.server.instrumentation import Recorders
 from services.order.checkout.inventory_calls import InventoryCalls
 from services.order.checkout.payment_calls import PaymentCalls
 from services.order.domain import steps
@@ -45,14 +45,14 @@ async def participant_channels(
     clock: Clock,
     rng: random.Random,
     certificates: CertificateSource | None = None,
-    spans: Spans | None,
+    recorders: Recorders | None,
 ) -> AsyncIterator[ParticipantChannels]:
     """Open the channels, and close them when the block ends.
 
     Raises InvalidTargetError for a target that discovery does not understand.
     """
     channel = partial(
-        participant_channel, clock=clock, rng=rng, certificates=certificates, spans=spans
+        participant_channel, clock=clock, rng=rng, certificates=certificates, recorders=recorders
     )
     async with (
         channel(targets.inventory_target, contract=inventory_service_pb2.DESCRIPTOR) as inventory,

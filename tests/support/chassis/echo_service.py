@@ -26,7 +26,7 @@ from discovery.clock import Clock, SystemClock
 from discovery.registry.protocols import Registrar
 from services.chassis.identity.security import OPEN, Security
 from services.chassis.ids import IdFactory
-from services.chassis.server.instrumentation import Spans
+from services.chassis.server.instrumentation import Recorders
 from services.chassis.server.lifecycle import RunningServer, running
 from services.chassis.server.service_definition import Service
 from services.chassis.server.settings import ServerSettings
@@ -166,7 +166,7 @@ async def echo_server(
     *,
     clock: Clock | None = None,
     registrar: Registrar | None = None,
-    spans: Spans | None = None,
+    recorders: Recorders | None = None,
     security: Security = OPEN,
     settings: Mapping[str, Any] | None = None,
     **service: Any,
@@ -182,7 +182,7 @@ async def echo_server(
             ids=IdFactory(clock=clock, rng=rng),
             rng=rng,
             registrar=registrar,
-            spans=spans,
+            recorders=recorders,
             security=security,
         ) as server,
         grpc.aio.insecure_channel(server.endpoint) as channel,

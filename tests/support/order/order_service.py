@@ -22,7 +22,7 @@ import discovery
 from discovery.clock import Clock, SystemClock
 from discovery.registry.memory import MemoryRegistry
 from services.chassis.ids import IdFactory
-from services.chassis.server.instrumentation import Spans
+from services.chassis.server.instrumentation import Recorders
 from services.chassis.server.lifecycle import running
 from services.chassis.server.service_definition import Service
 from services.chassis.server.settings import ServerSettings
@@ -55,7 +55,7 @@ class OrderService:
         self.registry = MemoryRegistry()
         self.feeds: FeedChannels | None = None
         # What a traced or measured instance records with.
-        self.spans: Spans | None = None
+        self.recorders: Recorders | None = None
 
     @asynccontextmanager
     async def service(self, owner: str = "first") -> AsyncIterator[Service]:
@@ -71,7 +71,7 @@ class OrderService:
             feeds=self.feeds,
             owner=owner,
             poll_s=0.02,
-            spans=self.spans,
+            recorders=self.recorders,
         )
         async with build(database_url=self.url, dependencies=dependencies) as service:
             yield service
@@ -97,7 +97,7 @@ class OrderService:
                 ids=self.ids,
                 rng=self.rng,
                 registrar=self.registry,
-                spans=self.spans,
+                recorders=self.recorders,
             ) as server,
         ):
             yield service, server.endpoint

@@ -10,7 +10,7 @@ from discovery.clock import SystemClock
 from scripts.suite.consul import free_ports
 from services.chassis.ids import IdFactory
 from services.chassis.server import instrumentation
-from services.chassis.server.instrumentation import Spans
+from services.chassis.server.instrumentation import Recorders
 from services.chassis.server.settings import ServerSettings
 from services.chassis.telemetry.settings import TelemetrySettings
 
@@ -20,19 +20,19 @@ class Exported:
     """Where the metrics are, and what the parts of the process get."""
 
     port: int
-    spans: Spans
+    recorders: Recorders
 
 
 @asynccontextmanager
 async def exported_metrics(name: str = "echo", **settings: Any) -> AsyncIterator[Exported]:
     """Export the metrics of an instance of `name` at a free port."""
     (port,) = free_ports(1)
-    async with exporting(name, metrics_port=port, **settings) as spans:
-        assert spans is not None
-        yield Exported(port, spans)
+    async with exporting(name, metrics_port=port, **settings) as recorders:
+        assert recorders is not None
+        yield Exported(port, recorders)
 
 
-def exporting(name: str = "echo", **settings: Any) -> AbstractAsyncContextManager[Spans | None]:
+def exporting(name: str = "echo", **settings: Any) -> AbstractAsyncContextManager[Recorders | None]:
     """Export what the settings say, of an instance of `name`."""
     clock = SystemClock()
     return instrumentation.exporting(

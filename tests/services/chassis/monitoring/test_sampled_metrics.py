@@ -53,10 +53,10 @@ async def measured(databases: Databases, notebook: Notebook) -> AsyncIterator[Me
             contract=CONTRACT,
             clock=clock,
             rng=random.Random(1),
-            spans=exported.spans,
+            recorders=exported.recorders,
         ),
         echo_server(
-            spans=exported.spans,
+            recorders=exported.recorders,
             database=one.database,
             consumed=ConsumedFeeds.of([one.subscription], database=one.database, clock=clock),
             leases=one.leases,

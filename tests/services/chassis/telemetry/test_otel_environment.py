@@ -35,13 +35,13 @@ async def export_one(*, seed: int = 1, **settings: str) -> bool:
     ids = IdFactory(clock=SystemClock(), rng=random.Random(seed))
     async with instrumentation.exporting(
         "echo", ServerSettings(**settings), read(TelemetrySettings), clock=SystemClock(), ids=ids
-    ) as spans:
-        if spans is None:
+    ) as recorders:
+        if recorders is None:
             return False
-        if spans.tracer_provider is not None:
-            spans.tracer_provider.get_tracer("test").start_span("one").end()
-        if spans.meter_provider is not None:
-            spans.meter_provider.get_meter("test").create_counter("count").add(1)
+        if recorders.tracer_provider is not None:
+            recorders.tracer_provider.get_tracer("test").start_span("one").end()
+        if recorders.meter_provider is not None:
+            recorders.meter_provider.get_meter("test").create_counter("count").add(1)
     return True
 
 

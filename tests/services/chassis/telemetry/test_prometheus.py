@@ -24,7 +24,7 @@ async def measured_server(**service: Any) -> AsyncIterator[tuple[Echo, int]]:
     """Run an echo server; yields it and the port of its metrics."""
     async with (
         exported_metrics() as exported,
-        echo_server(spans=exported.spans, **service) as echo,
+        echo_server(recorders=exported.recorders, **service) as echo,
     ):
         yield echo, exported.port
 
@@ -89,7 +89,7 @@ async def test_metrics_go_to_prometheus_and_to_a_collector() -> None:
     async with (
         collecting() as collector,
         exported_metrics(metrics_endpoint=collector.endpoint) as exported,
-        echo_server(spans=exported.spans) as echo,
+        echo_server(recorders=exported.recorders) as echo,
     ):
         await echo.unary()
         found = await scrape(exported.port)

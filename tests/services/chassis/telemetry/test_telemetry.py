@@ -19,7 +19,7 @@ from services.chassis.channels import CorrelatedChannel, correlation_metadata, p
 from services.chassis.ids import IdFactory
 from services.chassis.server import instrumentation
 from services.chassis.server.errors import OverloadedError
-from services.chassis.server.instrumentation import Spans
+from services.chassis.server.instrumentation import Recorders
 from services.chassis.server.settings import (
     ServerSettings,
 )
@@ -39,13 +39,16 @@ TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
 @asynccontextmanager
 async def traced_server(collector: Collector, **service: Any) -> AsyncIterator[Echo]:
     """Run an echo server that exports its spans; all have arrived when the block ends."""
-    async with exporting(collector) as spans, echo_server(spans=spans, **service) as echo:
+    async with (
+        exporting(collector) as recorders,
+        echo_server(recorders=recorders, **service) as echo,
+    ):
         yield echo
 
 
 def exporting(
     collector: Collector, *, clock: Clock | None = None, **settings: Any
-) -> AbstractAsyncContextManager[Spans | None]:
+) -> AbstractAsyncContextManager[Recorders | None]:
     """Export the spans of an instance named echo-1."""
     return instrumentation.exporting(
         "echo",
@@ -127,13 +130,13 @@ async def test_a_channel_of_a_traced_process_records_its_calls() -> None:
     async with (
         collecting() as collector,
         traced_server(collector) as echo,
-        exporting(collector) as spans,
+        exporting(collector) as recorders,
         participant_channel(
             f"static:///{echo.server.endpoint}",
             contract=CONTRACT,
             clock=SystemClock(),
             rng=random.Random(7),
-            spans=spans,
+            recorders=recorders,
         ) as channel,
     ):
         correlation.bind(correlation.Correlation("basket-7", traceparent=TRACEPARENT))
@@ -156,10 +159,10 @@ async def test_an_unreachable_collector_does_not_delay_the_stop(
     async with (
         asyncio.timeout(WAIT_S),
         asyncio.TaskGroup() as group,
-        exporting(unreachable, clock=clock) as spans,
+        exporting(unreachable, clock=clock) as recorders,
     ):
-        assert spans is not None
-        spans.tracer_provider.get_tracer("test").start_span("unsent").end()
+        assert recorders is not None
+        recorders.tracer_provider.get_tracer("test").start_span("unsent").end()
         group.create_task(pass_flush_timeout(clock))
 
 
@@ -170,15 +173,15 @@ async def pass_flush_timeout(clock: ManualClock) -> None:
 
 async def test_metrics_can_be_left_out() -> None:
     """OTEL_METRICS_EXPORTER=none exports traces only."""
-    async with collecting() as collector, exporting(collector, metrics="none") as spans:
-        assert spans is not None
-        assert spans.meter_provider is None
+    async with collecting() as collector, exporting(collector, metrics="none") as recorders:
+        assert recorders is not None
+        assert recorders.meter_provider is None
 
 
 async def test_without_an_endpoint_there_are_no_spans() -> None:
     """Tracing is on only if OTEL_EXPORTER_OTLP_ENDPOINT is set."""
-    async with exporting(Collector()) as spans:
-        assert spans is None
+    async with exporting(Collector()) as recorders:
+        assert recorders is None
 
 
 def test_without_an_endpoint_opentelemetry_is_not_loaded() -> None:

@@ -21,7 +21,7 @@ async def test_an_order_that_stands_still_is_seen_with_its_step_and_age(
     url = await databases.migrated(MIGRATIONS, "order")
     async with exported_metrics("order") as exported:
         order_service = OrderService(url)
-        order_service.spans = exported.spans
+        order_service.recorders = exported.recorders
         async with order_service.instance() as instance:
             await create(instance.orders)
             await order_service.hang(instance.orders, "AuthorizePayment", order_of())
