@@ -4,14 +4,12 @@ gRPC's own services are left out: a health watch never ends. So are methods that
 whose paths may be any text, and which gRPC refuses by itself.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
 
 from discovery.clock import Clock
-from services.chassis.request.context import Context
-from services.chassis.server.layers.layer import Behavior, ServedMethod
-from services.chassis.server.layers.trace import code_of
+from services.chassis.server.layers.layer import Behavior, ServedMethod, observed
 from services.chassis.telemetry.declared_metrics import CALL_DURATION, CALL_STARTED
 
 if TYPE_CHECKING:
@@ -32,41 +30,17 @@ class CallMetrics:
         if method.is_infrastructure:
             return inner
         attributes = {_METHOD: method.path.lstrip("/")}
-        if method.response_streaming:
-            return self._streaming(attributes, inner)
-        return self._unary(attributes, inner)
-
-    def _unary(self, attributes: Mapping[str, str], inner: Behavior) -> Behavior:
-        async def measured(request: Any, context: Context) -> Any:
-            began_s = self._begin(attributes)
-            try:
-                response = await inner(request, context)
-            except BaseException as error:
-                self._end(attributes, began_s, code_of(error, context))
-                raise
-            self._end(attributes, began_s)
-            return response
-
-        return measured
-
-    def _streaming(self, attributes: Mapping[str, str], inner: Behavior) -> Behavior:
-        async def measured(request: Any, context: Context) -> AsyncIterator[Any]:
-            began_s = self._begin(attributes)
-            try:
-                async with aclosing(inner(request, context)) as messages:
-                    async for message in messages:
-                        yield message
-            except BaseException as error:
-                self._end(attributes, began_s, code_of(error, context))
-                raise
-            self._end(attributes, began_s)
-
-        return measured
+        return observed(
+            method,
+            inner,
+            begin=partial(self._begin, attributes),
+            end=partial(self._end, attributes),
+        )
 
     def _begin(self, attributes: Mapping[str, str]) -> float:
         self._metrics.count(CALL_STARTED, attributes)
         return self._clock.monotonic()
 
-    def _end(self, attributes: Mapping[str, str], began_s: float, code: str = "OK") -> None:
+    def _end(self, attributes: Mapping[str, str], began_s: float, code: str) -> None:
         duration_s = self._clock.monotonic() - began_s
         self._metrics.record(CALL_DURATION, duration_s, {**attributes, _STATUS: code})

@@ -6,7 +6,9 @@ catches what a layer raises before it returns, so a layer that only acts before 
 plain function for all kinds.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -53,3 +55,47 @@ class ServerLayer(Protocol):
     def __call__(self, method: ServedMethod, inner: Behavior) -> Behavior:
         """Return a behavior that calls `inner`."""
         ...
+
+
+def observed(
+    method: ServedMethod,
+    inner: Behavior,
+    *,
+    begin: Callable[[], float],
+    end: Callable[[float, str], None],
+) -> Behavior:
+    """Wrap a behavior, so that a call of any kind is seen from its begin to its end.
+
+    `end` gets what `begin` returned, and the code that the caller saw ("OK").
+    """
+
+    async def unary(request: Any, context: Context) -> Any:
+        began_s = begin()
+        try:
+            response = await inner(request, context)
+        except BaseException as error:
+            end(began_s, _code_of(error, context))
+            raise
+        end(began_s, "OK")
+        return response
+
+    async def streaming(request: Any, context: Context) -> AsyncIterator[Any]:
+        began_s = begin()
+        try:
+            async with aclosing(inner(request, context)) as messages:
+                async for message in messages:
+                    yield message
+        except BaseException as error:
+            end(began_s, _code_of(error, context))
+            raise
+        end(began_s, "OK")
+
+    return streaming if method.response_streaming else unary
+
+
+def _code_of(error: BaseException, context: Context) -> str:
+    """Return the code that the caller saw. A stream whose caller left is closed (GeneratorExit)."""
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return "CANCELLED"
+    code: grpc.StatusCode | None = context.code()  # None until something set it
+    return "UNKNOWN" if code is None else code.name

@@ -5,18 +5,19 @@ the call gets a new one. Each call runs in a task and a context of its own, so t
 the call and needs no reset.
 """
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
+from functools import partial
 from typing import Any
-
-import grpc
 
 from discovery.clock import Clock
 from discovery.rules import attempt_number
-from services.chassis.request.context import Context
-from services.chassis.server.layers.layer import INVOCATION_METADATA, Behavior, ServedMethod
+from services.chassis.server.layers.layer import (
+    INVOCATION_METADATA,
+    Behavior,
+    ServedMethod,
+    observed,
+)
 from services.chassis.telemetry import correlation, logs
 
 # A caller's id is repeated in every log line and stored with every event, so it is bounded.
@@ -26,7 +27,7 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a
 
 
 class Trace:
-    """The outermost layer.
+    """The layer that stands above all that refuses.
 
     `new_correlation_id` makes the id of a call that has none. `server_span` returns the traceparent
     of the span that OpenTelemetry opened for this call; it is None in a process without tracing,
@@ -44,45 +45,14 @@ class Trace:
         self._new_correlation_id = new_correlation_id
         self._server_span = server_span
         # Checked once, so that an OK call at the default level costs nothing here.
-        self._logs_ok = logs.is_enabled("debug")
+        self._logs_debug = logs.is_enabled("debug")
         self._log = logs.get_logger("call")
 
     def __call__(self, method: ServedMethod, inner: Behavior) -> Behavior:
         """Wrap the whole call, so that the line and the trace cover all of it."""
-        return (
-            self._streaming(method, inner)
-            if method.response_streaming
-            else (self._unary(method, inner))
+        return observed(
+            method, inner, begin=partial(self._begin, method), end=partial(self._log_call, method)
         )
-
-    def _unary(self, method: ServedMethod, inner: Behavior) -> Behavior:
-        async def traced(request: Any, context: Context) -> Any:
-            started_s = self._begin(method)
-            try:
-                response = await inner(request, context)
-            except BaseException as error:
-                self._log_call(method, context, started_s, error)
-                raise
-            if self._logs_ok:
-                self._log_call(method, context, started_s, None)
-            return response
-
-        return traced
-
-    def _streaming(self, method: ServedMethod, inner: Behavior) -> Behavior:
-        async def traced(request: Any, context: Context) -> AsyncIterator[Any]:
-            started_s = self._begin(method)
-            try:
-                async with aclosing(inner(request, context)) as messages:
-                    async for message in messages:
-                        yield message
-            except BaseException as error:
-                self._log_call(method, context, started_s, error)
-                raise
-            if self._logs_ok:
-                self._log_call(method, context, started_s, None)
-
-        return traced
 
     def _begin(self, method: ServedMethod) -> float:
         correlation_id = traceparent = ""
@@ -105,24 +75,16 @@ class Trace:
         logs.bind_method(method.path)
         return self._clock.monotonic()
 
-    def _log_call(
-        self, method: ServedMethod, context: Context, started_s: float, error: BaseException | None
-    ) -> None:
-        code = "OK" if error is None else code_of(error, context)
-        write = self._log.debug if code == "OK" or method.is_infrastructure else self._log.info
+    def _log_call(self, method: ServedMethod, began_s: float, code: str) -> None:
+        is_quiet = code == "OK" or method.is_infrastructure
+        if is_quiet and not self._logs_debug:
+            return
+        write = self._log.debug if is_quiet else self._log.info
         write(
             "call",
             code=code,
-            duration_ms=round((self._clock.monotonic() - started_s) * 1000, 3),
+            duration_ms=round((self._clock.monotonic() - began_s) * 1000, 3),
         )
-
-
-def code_of(error: BaseException, context: Context) -> str:
-    """Return the code that the caller saw. A stream whose caller left is closed (GeneratorExit)."""
-    if isinstance(error, asyncio.CancelledError | GeneratorExit):
-        return "CANCELLED"
-    code: grpc.StatusCode | None = context.code()  # None until something set it
-    return "UNKNOWN" if code is None else code.name
 
 
 def _usable_id(value: Any) -> str:
