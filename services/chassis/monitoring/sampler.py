@@ -40,7 +40,7 @@ class Sampler:
     ) -> None:
         self._metrics = metrics
         self._database = database
-        self._tables = (store_tables.WORK, store_tables.LETTERS, *tables)
+        self._tables = (store_tables.WORK, store_tables.DEAD_LETTERS, *tables)
         self._lag = lag
         self._channels = channels
         self._clock = clock

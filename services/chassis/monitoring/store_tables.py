@@ -73,7 +73,7 @@ WORK = SampledTable(
     (declared.UNFINISHED, declared.OLDEST_AGE, declared.NEEDS_REVIEW),
     _work,
 )
-LETTERS = SampledTable(
+DEAD_LETTERS = SampledTable(
     select(
         SUBSCRIPTION.c.consumer,
         NO_TEXT,
