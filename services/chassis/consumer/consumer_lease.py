@@ -47,8 +47,9 @@ class ConsumerLease:
     def owner(self, connection: Connection) -> str:
         """The holder of the lease; "" while none holds it."""
         row = self._leases.get(connection, self._subject)
-        is_held = row is not None and row.lease_expire_time > self._clock.now()
-        return row.owner if row is not None and is_held else ""
+        if row is None or row.lease_expire_time <= self._clock.now():
+            return ""
+        return row.owner
 
     def withdraw(self, connection: Connection) -> None:
         """Take the lease from its holder, which finds it stale before it writes anything.
