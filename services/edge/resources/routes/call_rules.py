@@ -10,8 +10,8 @@ from services.edge.settings import EdgeSettings
 
 # Streams end because they are done, or idle; this is for those that do neither.
 STREAM_LIMIT_S = 86_400.0
-# How often an instance is picked anew that was asked already. One that died has the fewest calls in
-# flight, so among two it is picked in three of four cases.
+# How often a retry picks again when it got an instance that was asked before. A dead one has the
+# fewest calls in flight, so of two instances it is picked in three of four cases.
 _PICKS = 20
 _PREVIOUS_HOSTS = "envoy.retry_host_predicates.previous_hosts"
 # Without knowing whether an attempt had an effect, only one that was surely not sent is repeated.

@@ -27,9 +27,8 @@ def page_routes(
     """Yield the routes, the longest prefixes first; and that of "/", which leads to the first."""
     applications = settings.applications
     for_everybody = without_token() if with_tokens else {}
-    for prefix in applications:
-        yield _redirect(prefix, for_everybody)
-        break
+    if applications:
+        yield _redirect(next(iter(applications)), for_everybody)
     for prefix in sorted(applications, key=lambda each: (-len(each), each)):
         yield from _application(prefix, applications[prefix], settings, for_everybody)
 
