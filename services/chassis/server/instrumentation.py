@@ -18,6 +18,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.server.errors import CannotListenError
 from services.chassis.server.settings import ServerSettings
 from services.chassis.telemetry import otlp
+from services.chassis.telemetry.errors import MetricsAddressError
 from services.chassis.telemetry.settings import ProcessIdentity, TelemetrySettings
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ async def exporting(
             providers = await stack.enter_async_context(
                 otlp.exporting(process, settings, clock=clock)
             )
-        except OSError as error:
+        except MetricsAddressError as error:
             address = f"{settings.metrics_host}:{settings.metrics_port}"
             raise CannotListenError(address, METRICS_ADDRESS) from error
         yield None if providers is None else _recorders_of(providers, clock)

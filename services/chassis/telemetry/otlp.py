@@ -24,7 +24,7 @@ async def exporting(
 ) -> AsyncIterator["Providers | None"]:
     """Export spans and metrics while the block runs; yields None if neither is exported.
 
-    Raises OSError when the port of the metrics can't be listened on.
+    Raises MetricsAddressError.
     """
     if not settings.is_exporting:
         yield None

@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from services.chassis.telemetry import exporters
+from services.chassis.telemetry.errors import MetricsAddressError
 from services.chassis.telemetry.redacting_exporter import RedactingExporter
 from services.chassis.telemetry.settings import ProcessIdentity, TelemetrySettings
 from services.chassis.telemetry.trace_context import traceparent_of
@@ -55,7 +56,7 @@ class Providers:
 def providers_of(process: ProcessIdentity, settings: TelemetrySettings) -> Providers:
     """Export spans in batches, metrics every minute (OTEL_METRIC_EXPORT_INTERVAL) or when asked.
 
-    Raises OSError when the port of the metrics can't be listened on.
+    Raises MetricsAddressError.
     """
     resource = _resource(process)
     tracers: TracerProvider | None = None
@@ -90,7 +91,10 @@ def _prometheus(settings: TelemetrySettings) -> "PrometheusEndpoint | None":
     # This import costs megabytes, which a process without the port saves.
     from services.chassis.telemetry import prometheus  # noqa: PLC0415
 
-    return prometheus.serve(settings.metrics_host, settings.prometheus_port)
+    try:
+        return prometheus.serve(settings.metrics_host, settings.prometheus_port)
+    except OSError as error:
+        raise MetricsAddressError from error
 
 
 def _resource(process: ProcessIdentity) -> Resource:

@@ -110,6 +110,18 @@ async def test_a_taken_port_stops_the_start() -> None:
     assert refused.value.setting == "TRADEPOST_METRICS_HOST, TRADEPOST_METRICS_PORT"
 
 
+async def test_a_certificate_that_can_not_be_read_is_no_fault_of_the_port(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The error is the one of the file."""
+    # A file that nobody can read from its beginning, not even root.
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", "/proc/self/mem")
+
+    with pytest.raises(OSError, match="Input/output error"):
+        async with exported_metrics(metrics_endpoint="https://127.0.0.1:1"):
+            pass
+
+
 async def test_the_endpoint_ends_with_the_process() -> None:
     """Its port can be taken again at once, and nothing is served when the SDK is switched off."""
     async with exported_metrics() as first:
