@@ -74,8 +74,7 @@ def payments_table(payments: Sequence[Payment], query: Mapping[str, str], token:
 
 def ledger_table(entries: Sequence[LedgerEntry], query: Mapping[str, str], token: str) -> Table:
     """Entries in the order in which they were posted."""
-    kept = {name: value for name, value in query.items() if name != "entry"}
-    following = next_query(kept, token).replace("page=", "entry=")
+    following = next_query(query, token, name="entry")
     rows = tuple(map(_entry, entries))
     return Table("Ledger, the oldest entry first", _ENTRIES, rows, next_query=following)
 

@@ -105,8 +105,7 @@ def movements_table(
     movements: Sequence[StockMovement], query: Mapping[str, str], token: str
 ) -> Table:
     """Movements in the order in which they happened."""
-    kept = {name: value for name, value in query.items() if name != "moved"}
-    following = next_query(kept, token).replace("page=", "moved=")
+    following = next_query(query, token, name="moved")
     rows = tuple(_movement(each) for each in movements)
     return Table("Movements, the oldest first", _MOVEMENTS, rows, next_query=following)
 

@@ -79,12 +79,15 @@ def when(moment: datetime) -> Cell:
     return Cell(instant_text(moment), tone="dim")
 
 
-def next_query(query: Mapping[str, str], token: str) -> str:
-    """The query of the next page: the same filter, and the token; "" on the last page."""
+def next_query(query: Mapping[str, str], token: str, *, name: str = "page") -> str:
+    """The query of the next page: the same filter, and the token; "" on the last page.
+
+    A page with two lists that are turned has another `name` for the token of the second.
+    """
     if not token:
         return ""
-    kept = {name: value for name, value in query.items() if value and name != "page"}
-    return urlencode({**kept, "page": token})
+    kept = {key: value for key, value in query.items() if value and key != name}
+    return urlencode({**kept, name: token})
 
 
 def options_of(words: tuple[str, ...], *, all_label: str = "all") -> tuple[tuple[str, str], ...]:

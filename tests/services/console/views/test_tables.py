@@ -10,7 +10,7 @@ from tradepost.type.v1.money_pb2 import Money
 from services.console.reading.feeds_reading import Consumer
 from services.console.views.feeds_view import consumers_table, parked_events
 from services.console.views.orders_view import orders_request, orders_table
-from services.console.views.payments_view import sums_table
+from services.console.views.payments_view import ledger_table, sums_table
 from services.console.views.query_values import QueryValues
 from services.console.views.sagas_view import sagas_request
 from services.console.views.table import Table, next_query
@@ -45,6 +45,14 @@ def test_the_next_page_keeps_the_filter() -> None:
     """A link to the next page is the same list, further on."""
     assert next_query({"customer": "ann", "state": "", "page": "1"}, "2") == "customer=ann&page=2"
     assert next_query({"customer": "ann"}, "") == ""
+
+
+def test_two_lists_of_a_page_are_turned_each_by_itself() -> None:
+    """The ledger goes on while the payments above it stay where they are."""
+    query = {"order": "a page=1", "page": "1", "entry": "2"}
+    table = ledger_table([], query, "3")
+
+    assert table.next_query == "order=a+page%3D1&page=1&entry=3"
 
 
 def test_an_order_that_needs_review_says_so() -> None:
