@@ -81,7 +81,7 @@ async def retry_many(stubs: ConsoleStubs, asker: Asker, intention: Intention) ->
     if len(order_ids) > MOST_SAGAS:
         raise InvalidFormError(f"Choose at most {MOST_SAGAS} sagas at once.")
     outcomes = await asyncio.gather(
-        *(_retry(stubs, asker, intention, each, is_one_of_many=True) for each in order_ids),
+        *(_retry(stubs, asker, intention, each) for each in order_ids),
         return_exceptions=True,
     )
     refused = []
@@ -95,13 +95,9 @@ async def retry_many(stubs: ConsoleStubs, asker: Asker, intention: Intention) ->
 
 
 async def _retry(
-    stubs: ConsoleStubs,
-    asker: Asker,
-    intention: Intention,
-    order_id: str,
-    *,
-    is_one_of_many: bool = False,
+    stubs: ConsoleStubs, asker: Asker, intention: Intention, order_id: str
 ) -> RetrySagaResponse:
-    request_id = intention.of(order_id) if is_one_of_many else intention.request_id
-    request = RetrySagaRequest(request_id=request_id, order_id=order_id, reason=intention.reason)
+    request = RetrySagaRequest(
+        request_id=intention.of(order_id), order_id=order_id, reason=intention.reason
+    )
     return await asker.call(stubs.sagas.RetrySaga, request)
