@@ -28,6 +28,11 @@ STUCK = (
 )
 BROKEN = "CREATE UNIQUE INDEX broken ON reservation_line (sku) WHERE sku = '{}'"
 
+UNWRITTEN = (
+    "CREATE TRIGGER unwritten BEFORE INSERT ON notification"
+    " BEGIN SELECT RAISE(ABORT, 'unwritten'); END"
+)
+
 
 async def an_order(suite: BreakableSuite, seed: int) -> Order:
     """A confirmed order of a customer of its own."""
@@ -184,14 +189,18 @@ async def test_a_stuck_saga_is_found_and_retried(olga: Visitor, suite: Breakable
         )
     )
     page = await shown(lambda: text_of(olga, "sagas", review="yes"), order_id)
+    alone = await olga.send(f"orders/{order_id}/retry", 10, {}, reason="tried as it is")
     answer = await olga.send("sagas/retry", 7, {"chosen": order_id}, reason="trigger dropped")
     tamper(database, "DROP TRIGGER stuck")
     await fulfilling
 
     assert "fulfill" in page
     assert "INTERNAL" in page
+    assert "Retried fulfill, attempt" in alone.text
     assert "Retried 1 of 1" in answer.text
-    assert "trigger dropped" in await text_of(olga, f"orders/{order_id}")
+    timeline = await text_of(olga, f"orders/{order_id}")
+    assert "tried as it is" in timeline
+    assert "trigger dropped" in timeline
     assert "RetrySaga" in await text_of(olga, "audit")
     assert order_id not in await text_of(olga, "sagas")
 
@@ -260,6 +269,24 @@ async def test_a_frozen_service_leaves_the_rest_of_the_page(
     assert "OrderConfirmed" in answer.text
     assert overview.status_code == 200
     assert "notification&#39;s consumers" in overview.text
+
+
+async def test_a_dead_letter_is_discarded(olga: Visitor, suite: BreakableSuite) -> None:
+    """What is never to be applied is left out of the page, and shown with the reason on demand."""
+    database = suite.database_url("notification")
+    tamper(database, UNWRITTEN)
+    order = await an_order(suite, 6)
+    page = await shown(lambda: text_of(olga, "feeds", aggregate=order.order_id), "Discard one")
+    letter_id = page.partition('name="dead_letter_id"><option value="')[2].partition('"')[0]
+    tamper(database, "DROP TRIGGER unwritten")
+
+    parked = {"service": "notification", "dead_letter_id": letter_id}
+    answer = await olga.send("feeds/discard", 11, parked, reason="told by phone")
+
+    assert f"Discarded OrderConfirmed of {order.order_id}." in answer.text
+    assert letter_id not in await text_of(olga, "feeds")
+    assert "told by phone" in await text_of(olga, "feeds", discarded="yes")
+    assert "DiscardDeadLetter" in await text_of(olga, "audit")
 
 
 async def text_of(person: Visitor, path: str, **query: str) -> str:
