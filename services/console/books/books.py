@@ -1,7 +1,7 @@
 """The equations, fed with everything that the suite records: a fold over feeds and lists."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tradepost.event.v1.event_pb2 import Event
@@ -29,8 +29,6 @@ _MAILS = {
     "OrderRefunded": NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_REFUNDED,
     "OrderFulfilled": NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_FULFILLED,
 }
-
-
 # The longest time for which inventory holds stock.
 HOLD = timedelta(hours=1)
 
@@ -45,49 +43,27 @@ class _Moved:
     committed: int = 0
 
 
-def _money(name: str, left: str, right: str) -> Balance:
-    return Balance(name, left, right, is_money=True)
-
-
-@dataclass(slots=True)
 class Books:
     """Every balance, and the counts of orders. The keys of money are an id and a currency.
 
     `levels` says of each item whether its level is the sum of its movements, and not oversold.
     """
 
-    orders: OrderCounts = field(default_factory=OrderCounts)
-    captured: Balance = field(
-        default_factory=lambda: _money("captured = confirmed", "payments", "orders")
-    )
-    captured_once: Balance = field(
-        default_factory=lambda: _money("captures = ledger", "payments", "ledger")
-    )
-    refunded: Balance = field(
-        default_factory=lambda: _money("refunded = shown by orders", "payments", "orders")
-    )
-    refunded_once: Balance = field(
-        default_factory=lambda: _money("refunds = ledger", "payments", "ledger")
-    )
-    sides: Balance = field(
-        default_factory=lambda: _money("ledger: debits = credits", "debits", "credits")
-    )
-    processor_captured: Balance = field(
-        default_factory=lambda: _money("processor captured = ledger", "processor", "ledger")
-    )
-    processor_refunded: Balance = field(
-        default_factory=lambda: _money("processor refunded = ledger", "processor", "ledger")
-    )
-    held: Balance = field(
-        default_factory=lambda: Balance("units held = no longer", "held", "ended", grace=HOLD)
-    )
-    mails: Balance = field(
-        default_factory=lambda: Balance("mails written = due", "notifications", "orders")
-    )
-    has_processor: bool = False
-    _observed: Counter[str] = field(default_factory=Counter)
-    _moved: dict[str, _Moved] = field(default_factory=dict)
-    levels: dict[str, bool] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.orders = OrderCounts()
+        self.captured = _money("captured = confirmed", "payments", "orders")
+        self.captured_once = _money("captures = ledger", "payments", "ledger")
+        self.refunded = _money("refunded = shown by orders", "payments", "orders")
+        self.refunded_once = _money("refunds = ledger", "payments", "ledger")
+        self.sides = _money("ledger: debits = credits", "debits", "credits")
+        self.processor_captured = _money("processor captured = ledger", "processor", "ledger")
+        self.processor_refunded = _money("processor refunded = ledger", "processor", "ledger")
+        self.held = Balance("units held = no longer", "held", "ended", grace=HOLD)
+        self.mails = Balance("mails written = due", "notifications", "orders")
+        self.levels: dict[str, bool] = {}
+        self.has_processor = False
+        self._observed: Counter[str] = Counter()
+        self._moved: dict[str, _Moved] = {}
 
     @property
     def balances(self) -> tuple[Balance, ...]:
@@ -191,3 +167,7 @@ class Books:
         """A notification that was written."""
         key = f"{mail.order_id} {mail.template}"
         self.mails.add_left(f"{key} {mail.return_id}".rstrip(), 1, now)
+
+
+def _money(name: str, left: str, right: str) -> Balance:
+    return Balance(name, left, right, is_money=True)
