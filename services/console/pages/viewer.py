@@ -13,7 +13,7 @@ from discovery.registry.consul.registry import ConsulRegistry
 from services.chassis.channels import CorrelatedChannel
 from services.console.books.books_reader import BooksReader
 from services.console.reading.asker import Asker, staff_roles
-from services.console.reading.stubs import SERVICES, ConsoleStubs
+from services.console.reading.stubs import ConsoleStubs
 from services.web.pages import render
 from services.web.person import Endpoint, person, signed_in
 from services.web.services import metadata
@@ -59,14 +59,11 @@ def for_staff(needs: type[Message]) -> Callable[[Endpoint], Endpoint]:
 def show(request: Request, template: str, *, status_code: int = 200, **context: Any) -> Response:
     """A page, with what the form before it has done."""
     done = request.session.pop(_DONE, "")
-    query = dict(request.query_params)
     return render(
         request,
         template,
         status_code=status_code,
         done=done,
-        query=query,
-        services=SERVICES,
         trace_url=console_of(request).trace_url,
         new_request_id=console_of(request).new_request_id,
         **{"missing": {}, "faults": (), **context},

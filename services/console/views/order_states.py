@@ -25,11 +25,6 @@ def state_cell(state: int, *, needs_review: bool = False) -> Cell:
     return Cell(word, tone=_tone(word))
 
 
-def is_settled(state: int) -> bool:
-    """Whether nothing is under way for an order in this state."""
-    return state_word(state) in _GOOD | _ENDED
-
-
 def _tone(word: str) -> Tone:
     if word in _GOOD:
         return "good"
