@@ -27,8 +27,7 @@ MOST_DEEDS = 200
 async def audit(request: Request) -> Response:
     """The newest audit records and what events tell of people, filtered by who and where."""
     values, console = QueryValues(request.query_params), console_of(request)
-    actor, wanted = values.text("actor"), values.text("service")
-    services = [wanted] if wanted in SERVICES else list(SERVICES)
+    actor, services = values.text("actor"), values.services(SERVICES)
     asker = asker_of(request)
     await console.books.look(asker)
     nothing: list[AuditRecord] = []
@@ -63,6 +62,7 @@ async def audit(request: Request) -> Response:
         fields=audit_filter(values.query, SERVICES),
         table=audit_table([*recorded, *told], MOST_DEEDS),
         missing=parts.missing,
+        faults=values.faults,
     )
 
 

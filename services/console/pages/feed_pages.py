@@ -24,8 +24,7 @@ from services.console.views.query_values import QueryValues
 async def feeds(request: Request) -> Response:
     """The consumers with their lag, and dead letters by aggregate."""
     values, console = QueryValues(request.query_params), console_of(request)
-    wanted = values.text("service")
-    services = [wanted] if wanted in SERVICES else list(SERVICES)
+    services = values.services(SERVICES)
     async with Gathering(asker_of(request)) as parts:
         read = ask_for_feeds(
             parts, console.stubs, services, show_discarded=values.text("discarded") == "yes"
@@ -45,6 +44,7 @@ async def feeds(request: Request) -> Response:
         consumers=consumers,
         parked=parked,
         missing=parts.missing,
+        faults=values.faults,
     )
 
 

@@ -25,8 +25,8 @@ MOST_PICKS = 20
 async def instances(request: Request) -> Response:
     """The instances of every service, or of the one in the query."""
     values, console = QueryValues(request.query_params), console_of(request)
-    wanted = values.text("service")
-    services = [wanted] if wanted in SERVICES else list(SERVICES)
+    services = values.services(SERVICES)
+    is_one = len(services) == 1
     read = await asyncio.gather(
         *(read_instances(console.registry, console.channels, name) for name in services)
     )
@@ -38,11 +38,12 @@ async def instances(request: Request) -> Response:
             (
                 instances_table(each),
                 breakers_table(each.service, each.seen) if each.seen else None,
-                picks_table(each.service, each.seen, MOST_PICKS) if each.seen and wanted else None,
+                picks_table(each.service, each.seen, MOST_PICKS) if each.seen and is_one else None,
             )
             for each in read
         ],
         missing={f"registry: {each.service}": each.fault for each in read if each.fault},
+        faults=values.faults,
     )
 
 

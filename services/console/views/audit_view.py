@@ -7,8 +7,8 @@ from datetime import datetime
 from google.protobuf.any_pb2 import Any as AnyMessage
 from tradepost.event.v1.event_pb2 import AuditRecord, Event
 
-from services.console.views.table import Cell, FilterField, Row, Table, when
-from services.console.wire.facts import Fact, facts_of_any, unpacked
+from services.console.views.table import Cell, FilterField, Row, Table, service_field, when
+from services.console.wire.facts import facts_of_any, unpacked
 from services.console.wire.texts import instant
 
 _COLUMNS = ("When", "Who", "Service", "What", "Why", "About", "Correlation")
@@ -39,10 +39,9 @@ class Deed:
 
 def audit_filter(query: Mapping[str, str], services: Sequence[str]) -> tuple[FilterField, ...]:
     """The fields of the filter, filled with the query."""
-    choices = (("", "all"), *((name, name) for name in services))
     return (
         FilterField("actor", "Who, such as person:olga", query.get("actor", "")),
-        FilterField("service", "Service", query.get("service", ""), choices),
+        service_field(query, services),
     )
 
 
@@ -101,6 +100,3 @@ def _row(deed: Deed) -> Row:
             Cell(deed.correlation_id, tone="dim"),
         )
     )
-
-
-__all__ = ["Deed", "Fact", "audit_filter", "audit_table", "deed_of_event", "deed_of_record"]

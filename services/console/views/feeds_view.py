@@ -7,7 +7,7 @@ from datetime import datetime
 from tradepost.event.v1.event_pb2 import DeadLetter
 
 from services.console.reading.feeds_reading import Consumer
-from services.console.views.table import Cell, FilterField, Row, Table, number, when
+from services.console.views.table import Cell, FilterField, Row, Table, number, service_field, when
 from services.console.wire.texts import duration_text, instant
 
 _CONSUMER_COLUMNS = ("Service", "Consumer", "Position", "Head", "Lag", "Owner", "Refused because")
@@ -43,9 +43,8 @@ class ParkedEvents:
 
 def feeds_filter(query: Mapping[str, str], services: Sequence[str]) -> tuple[FilterField, ...]:
     """The fields of the filter, filled with the query."""
-    choices = (("", "all"), *((name, name) for name in services))
     return (
-        FilterField("service", "Service", query.get("service", ""), choices),
+        service_field(query, services),
         FilterField("consumer", "Consumer", query.get("consumer", "")),
         FilterField("aggregate", "Aggregate", query.get("aggregate", "")),
         FilterField(

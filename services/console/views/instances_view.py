@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from discovery import Explanation, Instance, InstanceView
 from services.console.reading.instances_reading import ListedInstances
-from services.console.views.table import Cell, FilterField, Row, Table, Tone, number
+from services.console.views.table import Cell, FilterField, Row, Table, Tone, number, service_field
 
 _COLUMNS = (
     *("Instance", "Endpoint", "Version", "Registry", "Connection", "Health", "Latency"),
@@ -16,8 +16,7 @@ _PICKS = ("Ago", "Method", "Instance")
 
 def instances_filter(query: Mapping[str, str], services: Sequence[str]) -> tuple[FilterField, ...]:
     """The fields of the filter, filled with the query."""
-    choices = (("", "all"), *((name, name) for name in services))
-    return (FilterField("service", "Service", query.get("service", ""), choices),)
+    return (service_field(query, services),)
 
 
 def instances_table(read: ListedInstances) -> Table:

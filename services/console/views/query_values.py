@@ -1,6 +1,6 @@
 """Reads the filter of a page from its URL; what can't be read is left out and said."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -50,6 +50,15 @@ class QueryValues:
             self.faults.append(f"{name}: {text} is not a date such as 2026-11-29T12:00")
             return None
         return stamp
+
+    def services(self, every: Sequence[str]) -> Sequence[str]:
+        """The one service that is named, or every one."""
+        wanted = self.text("service")
+        if wanted in every:
+            return (wanted,)
+        if wanted:
+            self.faults.append(f"service: {wanted} is not a service")
+        return every
 
     def state(self, name: str, states: EnumNames, prefix: str) -> int:
         """The number of a state by its word; 0 if there is none."""

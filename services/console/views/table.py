@@ -1,6 +1,6 @@
 """A table of a page: every list of the console is one, so all look and work the same."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -90,6 +90,11 @@ def next_query(query: Mapping[str, str], token: str, *, name: str = "page") -> s
     return urlencode({**kept, name: token})
 
 
-def options_of(words: tuple[str, ...], *, all_label: str = "all") -> tuple[tuple[str, str], ...]:
+def service_field(query: Mapping[str, str], services: Sequence[str]) -> FilterField:
+    """The choice of one service or of all."""
+    return FilterField("service", "Service", query.get("service", ""), options_of(services))
+
+
+def options_of(words: Sequence[str], *, all_label: str = "all") -> tuple[tuple[str, str], ...]:
     """Choices of a filter, the first of which is no filter."""
     return (("", all_label), *((word, word) for word in words))

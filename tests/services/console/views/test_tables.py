@@ -34,11 +34,14 @@ def test_the_filter_of_orders_is_the_url() -> None:
 
 def test_what_cannot_be_read_in_a_url_is_said() -> None:
     """A wrong filter isn't ignored: somebody might trust the list."""
-    values = QueryValues({"state": "LOST", "after": "soon", "older_than_s": "-1"})
+    values = QueryValues(
+        {"state": "LOST", "after": "soon", "older_than_s": "-1", "service": "shipping"}
+    )
     orders_request(values)
     sagas_request(values)
 
-    assert len(values.faults) == 4
+    assert values.services(("order", "payment")) == ("order", "payment")
+    assert len(values.faults) == 5
 
 
 def test_the_next_page_keeps_the_filter() -> None:
