@@ -13,13 +13,14 @@ from typing import Any, Protocol
 import grpc
 from tradepost.event.v1.event_pb2 import Event
 from tradepost.event.v1.event_service_pb2 import ReadEventsRequest
-from tradepost.inventory.v1.inventory_service_pb2 import ListStockMovementsRequest, ListStockRequest
+from tradepost.inventory.v1.inventory_service_pb2 import ListStockMovementsRequest
 from tradepost.notification.v1.notification_service_pb2 import ListNotificationsRequest
 from tradepost.payment.v1.payment_service_pb2 import ListLedgerEntriesRequest
 
 from discovery.clock import Clock
 from services.console.books.books import Books
 from services.console.books.cursors import FeedCursor, ListCursor
+from services.console.books.levels_cursor import LevelsCursor
 from services.console.books.processor_cursor import ProcessorCursor
 from services.console.reading.asker import LARGEST_PAGE, Asker, is_allowed
 from services.console.reading.gathering import reason_of
@@ -28,6 +29,7 @@ from services.console.reading.stubs import ConsoleStubs
 # How long one look may read on; a page's deadline is later.
 READ_FOR_S = 1.5
 MOST_PERSONAL = 2_000
+_LEVELS = "stock levels"
 
 
 class Cursor(Protocol):
@@ -70,9 +72,10 @@ class BooksReader:
         async with self._reading:
             until_s = self._clock.monotonic() + for_s
             await asyncio.gather(
-                *(self._advance(name, asker, until_s) for name in self._cursors),
+                *(self._advance(name, asker, until_s) for name in self._cursors if name != _LEVELS),
             )
-            await self._compare_levels(asker)
+            # After the movements, with whose sums they are compared.
+            await self._advance(_LEVELS, asker, until_s)
 
     def progress(self) -> tuple[Progress, ...]:
         """How far each source was read."""
@@ -92,17 +95,6 @@ class BooksReader:
             self._faults[name] = reason_of(error)
             return
         self._complete[name] = self._clock.now()
-
-    async def _compare_levels(self, asker: Asker) -> None:
-        try:
-            levels = await asker.read(
-                self._stubs.inventory.ListStock, ListStockRequest(), lambda page: page.stock
-            )
-        except grpc.aio.AioRpcError as error:
-            self._faults["stock levels"] = reason_of(error)
-            return
-        for level in levels:
-            self.books.level(level)
 
     def _made(self) -> Mapping[str, Cursor]:
         books, stubs, now = self.books, self._stubs, self._clock.now
@@ -144,4 +136,5 @@ class BooksReader:
                 at_once(books.mail),
             ),
             "processor": ProcessorCursor(stubs.processor, books, now),
+            _LEVELS: LevelsCursor(stubs.inventory, books),
         }
