@@ -93,12 +93,13 @@ def _oldest_saga(oldest: Sequence[Saga], now: datetime) -> Figure:
 
 
 def _lag(consumers: Sequence[Consumer]) -> Figure:
-    lags = {each.key: each.subscription.lag_count for each in consumers}
-    if not lags:
-        return Figure("Largest lag", "unknown", "feeds", "warn")
-    worst = max(lags, key=lambda key: lags[key])
-    tone: Tone = "warn" if lags[worst] else "good"
-    return Figure("Largest lag", f"{lags[worst]:,}", "feeds", tone, worst if lags[worst] else "")
+    unknown = [one.key for one in consumers if not one.subscription.HasField("lag_count")]
+    if unknown or not consumers:
+        return Figure("Largest lag", "unknown", "feeds", "warn", ", ".join(unknown[:1]))
+    worst = max(consumers, key=lambda one: one.subscription.lag_count)
+    lag = worst.subscription.lag_count
+    tone: Tone = "warn" if lag else "good"
+    return Figure("Largest lag", f"{lag:,}", "feeds", tone, worst.key if lag else "")
 
 
 def _states(by_state: Mapping[str, int]) -> Table:
