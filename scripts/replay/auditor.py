@@ -24,7 +24,7 @@ from tradepost.payment.v1.payment_service_pb2 import ListPaymentsRequest
 
 from discovery.clock import Clock
 from scripts.replay.observations import Observations
-from scripts.suite.stubs import Stubs
+from services.console.reading.stubs import Stubs
 
 PAUSE_MAX_S = 0.2
 PAGE_SIZE = 20

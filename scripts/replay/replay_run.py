@@ -29,7 +29,7 @@ from scripts.suite.cluster import Cluster
 from scripts.suite.edge import SuiteEdge
 from scripts.suite.idle import wait_until_idle
 from scripts.suite.run_folder import StartError
-from scripts.suite.stubs import Stubs
+from services.console.reading.stubs import Stubs
 
 AUDITORS = 2
 WATCHERS = 4

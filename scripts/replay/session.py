@@ -26,9 +26,10 @@ from scripts.suite.items import create_items
 from scripts.suite.secure.credentials import Tls
 from scripts.suite.secure.instructions import instructions
 from scripts.suite.slot import ProcessSlot
-from scripts.suite.stubs import Stubs, open_stubs
+from scripts.suite.stubs import open_stubs
 from scripts.suite.web.lines_to_open import lines_to_open
 from scripts.tools.paths import ROOT
+from services.console.reading.stubs import Stubs
 
 POLL_S = 0.5
 # All orders of a replay come from one address, as one caller's in the open mode.

@@ -13,7 +13,7 @@ from tradepost.order.v1.order_service_pb2 import GetCustomerSummaryRequest
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
 
 from discovery.clock import Clock
-from scripts.suite.stubs import Stubs
+from services.console.reading.stubs import Stubs
 
 PAGE_SIZE = 1_000
 POLL_S = 0.25
@@ -81,8 +81,8 @@ async def _sagas_have_ended(stubs: Stubs) -> bool:
 
 
 async def _all_notifications_are_sent(stubs: Stubs) -> bool:
-    return await notifications_are_sent(stubs.notifications, stubs.order_feed)
+    return await notifications_are_sent(stubs.notifications, stubs.feeds["order"])
 
 
 async def _summaries_are_current(stubs: Stubs) -> bool:
-    return await summary_is_current(stubs.orders, stubs.order_feed, stubs.payment_feed)
+    return await summary_is_current(stubs.orders, stubs.feeds["order"], stubs.feeds["payment"])

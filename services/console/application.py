@@ -22,7 +22,7 @@ from services.console.pages import (
     stock_pages,
 )
 from services.console.pages.viewer import PREFIX, Console
-from services.console.reading.stubs import ConsoleStubs
+from services.console.reading.stubs import Stubs
 from services.console.settings import ConsoleSettings
 from services.web.application import web_application
 from services.web.services import Services
@@ -67,7 +67,7 @@ def console(
         clock=clock,
         ids=ids,
     )
-    stubs = ConsoleStubs.over(services.channels)
+    stubs = Stubs.over(services.channels)
     app.state.console = Console(
         stubs=stubs,
         channels=services.channels,

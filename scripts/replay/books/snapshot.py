@@ -34,7 +34,7 @@ from tradepost.payment.v1.payment_pb2 import Payment
 from tradepost.payment.v1.payment_service_pb2 import ListLedgerEntriesRequest, ListPaymentsRequest
 
 from scripts.suite import mailbox
-from scripts.suite.stubs import Stubs
+from services.console.reading.stubs import Stubs
 
 PAGE_SIZE = 1_000
 

@@ -8,10 +8,10 @@ from tradepost.event.v1.event_service_pb2 import (
 
 from services.console.actions.intention import Intention, InvalidFormError
 from services.console.reading.asker import Asker
-from services.console.reading.stubs import SERVICES, ConsoleStubs
+from services.console.reading.stubs import SERVICES, Stubs
 
 
-async def rewind(stubs: ConsoleStubs, asker: Asker, intention: Intention) -> str:
+async def rewind(stubs: Stubs, asker: Asker, intention: Intention) -> str:
     """Move a consumer back; `consumer` is "service/name"."""
     service, _, consumer = intention.value("consumer").partition("/")
     answer = await asker.call(
@@ -26,7 +26,7 @@ async def rewind(stubs: ConsoleStubs, asker: Asker, intention: Intention) -> str
     return f"Rewound {consumer}, which was at {answer.rewound_from.position}."
 
 
-async def replay(stubs: ConsoleStubs, asker: Asker, intention: Intention) -> str:
+async def replay(stubs: Stubs, asker: Asker, intention: Intention) -> str:
     """Apply the parked events of one aggregate again."""
     aggregate_id = intention.value("aggregate_id")
     answer = await asker.call(
@@ -41,7 +41,7 @@ async def replay(stubs: ConsoleStubs, asker: Asker, intention: Intention) -> str
     return f"Replayed {answer.applied_count} events of {aggregate_id}."
 
 
-async def discard(stubs: ConsoleStubs, asker: Asker, intention: Intention) -> str:
+async def discard(stubs: Stubs, asker: Asker, intention: Intention) -> str:
     """Discard one parked event."""
     answer = await asker.call(
         stubs.dead_letters[_known(intention.value("service"))].DiscardDeadLetter,

@@ -12,7 +12,7 @@ from tradepost.type.v1.money_pb2 import Money
 from services.console.actions.intention import Intention, InvalidFormError
 from services.console.reading.asker import Asker
 from services.console.reading.gathering import reason_of
-from services.console.reading.stubs import ConsoleStubs
+from services.console.reading.stubs import Stubs
 from services.console.views.order_states import state_word
 from services.console.wire.texts import enum_word, money_text
 
@@ -20,7 +20,7 @@ from services.console.wire.texts import enum_word, money_text
 MOST_SAGAS = 100
 
 
-async def cancel(stubs: ConsoleStubs, asker: Asker, intention: Intention) -> str:
+async def cancel(stubs: Stubs, asker: Asker, intention: Intention) -> str:
     """Cancel an order."""
     answer = await asker.call(
         stubs.orders.CancelOrder,
@@ -33,7 +33,7 @@ async def cancel(stubs: ConsoleStubs, asker: Asker, intention: Intention) -> str
     return f"Cancelled: the order is {state_word(answer.order.state)}."
 
 
-async def fulfill(stubs: ConsoleStubs, asker: Asker, intention: Intention) -> str:
+async def fulfill(stubs: Stubs, asker: Asker, intention: Intention) -> str:
     """Ship an order."""
     answer = await asker.call(
         stubs.orders.FulfillOrder,
@@ -46,7 +46,7 @@ async def fulfill(stubs: ConsoleStubs, asker: Asker, intention: Intention) -> st
     return f"Fulfilled: the order is {state_word(answer.order.state)}."
 
 
-async def refund(stubs: ConsoleStubs, asker: Asker, intention: Intention) -> str:
+async def refund(stubs: Stubs, asker: Asker, intention: Intention) -> str:
     """Refund a payment, whole or in part."""
     payment_id = intention.value("payment_id")
     amount = None
@@ -67,13 +67,13 @@ async def refund(stubs: ConsoleStubs, asker: Asker, intention: Intention) -> str
     return f"Refund of {money_text(answer.refund.amount)}: {state}."
 
 
-async def retry(stubs: ConsoleStubs, asker: Asker, intention: Intention) -> str:
+async def retry(stubs: Stubs, asker: Asker, intention: Intention) -> str:
     """Retry the saga of one order."""
     saga = (await _retry(stubs, asker, intention, intention.value("order_id"))).saga
     return f"Retried {saga.step or 'the saga'}, attempt {saga.attempt}."
 
 
-async def retry_many(stubs: ConsoleStubs, asker: Asker, intention: Intention) -> str:
+async def retry_many(stubs: Stubs, asker: Asker, intention: Intention) -> str:
     """Retry the sagas that were chosen; one that can't be retried stops no other."""
     order_ids = dict.fromkeys(intention.chosen)
     if not order_ids:
@@ -95,7 +95,7 @@ async def retry_many(stubs: ConsoleStubs, asker: Asker, intention: Intention) ->
 
 
 async def _retry(
-    stubs: ConsoleStubs, asker: Asker, intention: Intention, order_id: str
+    stubs: Stubs, asker: Asker, intention: Intention, order_id: str
 ) -> RetrySagaResponse:
     request = RetrySagaRequest(
         request_id=intention.of(order_id), order_id=order_id, reason=intention.reason

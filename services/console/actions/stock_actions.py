@@ -4,10 +4,10 @@ from tradepost.inventory.v1.inventory_service_pb2 import AdjustStockRequest
 
 from services.console.actions.intention import Intention
 from services.console.reading.asker import Asker
-from services.console.reading.stubs import ConsoleStubs
+from services.console.reading.stubs import Stubs
 
 
-async def adjust(stubs: ConsoleStubs, asker: Asker, intention: Intention) -> str:
+async def adjust(stubs: Stubs, asker: Asker, intention: Intention) -> str:
     """Add or remove units on hand."""
     answer = await asker.call(
         stubs.inventory.AdjustStock,

@@ -24,7 +24,7 @@ from services.console.books.levels_cursor import LevelsCursor
 from services.console.books.processor_cursor import ProcessorCursor
 from services.console.reading.asker import LARGEST_PAGE, Asker, is_allowed
 from services.console.reading.gathering import reason_of
-from services.console.reading.stubs import ConsoleStubs
+from services.console.reading.stubs import Stubs
 
 # How long one look may read on; a page's deadline is later.
 READ_FOR_S = 1.5
@@ -54,7 +54,7 @@ class Progress:
 class BooksReader:
     """The books and the places in their sources; they live as long as the process."""
 
-    def __init__(self, stubs: ConsoleStubs, *, clock: Clock) -> None:
+    def __init__(self, stubs: Stubs, *, clock: Clock) -> None:
         self.books = Books()
         # What people did, as far as an event tells of it; the newest last.
         self.personal: deque[Event] = deque(maxlen=MOST_PERSONAL)

@@ -21,9 +21,9 @@ from services.console.pages.viewer import (
     show,
 )
 from services.console.reading.asker import Asker
-from services.console.reading.stubs import ConsoleStubs
+from services.console.reading.stubs import Stubs
 
-Action: TypeAlias = Callable[[ConsoleStubs, Asker, Intention], Awaitable[str]]
+Action: TypeAlias = Callable[[Stubs, Asker, Intention], Awaitable[str]]
 
 
 def action_route(path: str, action: Action, needs: type[Message]) -> Route:

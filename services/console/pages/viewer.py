@@ -13,7 +13,7 @@ from discovery.registry.consul.registry import ConsulRegistry
 from services.chassis.channels import CorrelatedChannel
 from services.console.books.books_reader import BooksReader
 from services.console.reading.asker import Asker, staff_roles
-from services.console.reading.stubs import ConsoleStubs
+from services.console.reading.stubs import Stubs
 from services.web.pages import render
 from services.web.person import Endpoint, person, signed_in
 from services.web.services import metadata
@@ -29,7 +29,7 @@ _DONE = "done"
 class Console:
     """What all pages share. `registry` lists instances; `trace_url` leads to a trace."""
 
-    stubs: ConsoleStubs
+    stubs: Stubs
     channels: Mapping[str, CorrelatedChannel]
     registry: ConsulRegistry | None
     books: BooksReader

@@ -10,7 +10,7 @@ from tradepost.event.v1.event_service_pb2 import ListDeadLettersRequest, ListSub
 from services.console.reading.asker import Asker
 from services.console.reading.every_service import ask_every_service
 from services.console.reading.gathering import Gathering, Part
-from services.console.reading.stubs import ConsoleStubs
+from services.console.reading.stubs import Stubs
 
 MOST_LETTERS = 500
 
@@ -47,7 +47,7 @@ class FeedsParts:
 
 
 def ask_for_feeds(
-    parts: Gathering, stubs: ConsoleStubs, services: Sequence[str], *, show_discarded: bool = False
+    parts: Gathering, stubs: Stubs, services: Sequence[str], *, show_discarded: bool = False
 ) -> FeedsParts:
     """Ask some services for their consumers and dead letters."""
     asker = parts.asker
@@ -69,14 +69,14 @@ def ask_for_feeds(
     )
 
 
-async def _consumers(stubs: ConsoleStubs, asker: Asker, service: str) -> Sequence[Consumer]:
+async def _consumers(stubs: Stubs, asker: Asker, service: str) -> Sequence[Consumer]:
     method = stubs.subscriptions[service].ListSubscriptions
     answer = await asker.call(method, ListSubscriptionsRequest())
     return [Consumer(service, each) for each in answer.subscriptions]
 
 
 async def _letters(
-    stubs: ConsoleStubs,
+    stubs: Stubs,
     asker: Asker,
     service: str,
     show_discarded: bool,  # noqa: FBT001 - bound by partial

@@ -18,7 +18,7 @@ from tradepost.payment.v1.payment_service_pb2 import ListLedgerEntriesRequest, L
 from services.chassis.ids import with_prefix
 from services.console.reading.asker import Asker
 from services.console.reading.gathering import Gathering
-from services.console.reading.stubs import ConsoleStubs
+from services.console.reading.stubs import Stubs
 from services.console.timeline.order_record import OrderRecord
 from services.console.wire.facts import unpacked
 
@@ -37,7 +37,7 @@ class OrderReading:
 
 
 async def read_order(
-    stubs: ConsoleStubs, asker: Asker, order_id: str, *, as_of_version: int | None = None
+    stubs: Stubs, asker: Asker, order_id: str, *, as_of_version: int | None = None
 ) -> OrderReading:
     """Read an order, as it was at a version if one is given.
 
@@ -91,7 +91,7 @@ async def read_order(
 class _PartsOfOrder:
     """The parts that take more than one call, or whose absence is an answer."""
 
-    stubs: ConsoleStubs
+    stubs: Stubs
     asker: Asker
     order_id: str
 

@@ -1,4 +1,4 @@
-"""A stub for each gRPC service that the console asks, over one channel to each service."""
+"""A stub for each gRPC service of the suite, over one channel to each service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ FEEDS = ("order", "payment", "inventory")
 
 
 @dataclass(frozen=True, slots=True)
-class ConsoleStubs:
+class Stubs:
     """The stubs; those that every service serves are mappings by service name."""
 
     orders: OrderServiceAsyncStub

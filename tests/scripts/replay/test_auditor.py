@@ -8,18 +8,12 @@ from dataclasses import dataclass, field
 import grpc
 import pytest
 from tradepost.event.v1.event_pb2 import Event
-from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
 from tradepost.inventory.v1 import inventory_service_pb2 as inventory
 from tradepost.inventory.v1 import inventory_service_pb2_grpc as inventory_grpc
 from tradepost.inventory.v1.item_pb2 import StockLevel
-from tradepost.notification.v1.notification_service_pb2_grpc import NotificationServiceStub
-from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import SagaAdminServiceStub
 from tradepost.order.v1 import order_service_pb2 as orders
 from tradepost.order.v1 import order_service_pb2_grpc as orders_grpc
 from tradepost.order.v1.order_pb2 import Order
-from tradepost.payment.testing.v1.simulated_processor_service_pb2_grpc import (
-    SimulatedProcessorServiceStub,
-)
 from tradepost.payment.v1 import payment_pb2 as pay
 from tradepost.payment.v1 import payment_service_pb2 as payments
 from tradepost.payment.v1 import payment_service_pb2_grpc as payments_grpc
@@ -28,7 +22,7 @@ from tradepost.type.v1.money_pb2 import Money
 from scripts.replay.auditor import Auditor
 from scripts.replay.observations import Observations
 from scripts.replay.order_watcher import OrderWatcher
-from scripts.suite.stubs import Stubs
+from services.console.reading.stubs import SERVICES, Stubs
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.limits import WAIT_S
 
@@ -114,18 +108,7 @@ async def observe(liar: Liar, enough: Callable[[Observations], bool]) -> Observa
     await server.start()
     observations, clock = Observations(), ManualClock()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        stubs = Stubs(
-            orders=orders_grpc.OrderServiceStub(channel),
-            inventory=inventory_grpc.InventoryServiceStub(channel),
-            payments=payments_grpc.PaymentServiceStub(channel),
-            sagas=SagaAdminServiceStub(channel),
-            processor=SimulatedProcessorServiceStub(channel),
-            notifications=NotificationServiceStub(channel),
-            order_feed=EventFeedServiceStub(channel),
-            payment_feed=EventFeedServiceStub(channel),
-            subscriptions={},
-            dead_letters={},
-        )
+        stubs = Stubs.over(dict.fromkeys(SERVICES, channel))
         auditor = Auditor(
             stubs, skus=["tea"], observations=observations, clock=clock, rng=random.Random(1)
         )

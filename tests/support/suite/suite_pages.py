@@ -19,9 +19,10 @@ from scripts.suite.edge import SuiteEdge, running_edge
 from scripts.suite.items import create_items
 from scripts.suite.secure.credentials import Tls
 from scripts.suite.slot import ProcessSlot
-from scripts.suite.stubs import Stubs, open_stubs
+from scripts.suite.stubs import open_stubs
 from scripts.suite.web.applications import EDGE_SETTINGS
 from scripts.suite.web.running_pages import SuitePages, running_pages
+from services.console.reading.stubs import Stubs
 from tests.support.suite.breakable_suite import BreakableSuite
 
 

@@ -7,7 +7,7 @@ import grpc
 from discovery.clock import SystemClock
 from services.console.books.books_reader import BooksReader
 from services.console.reading.asker import Asker
-from services.console.reading.stubs import SERVICES, ConsoleStubs
+from services.console.reading.stubs import SERVICES, Stubs
 from tests.support.limits import WAIT_S
 
 
@@ -15,7 +15,7 @@ async def test_each_source_that_does_not_answer_is_named_with_its_reason(tmp_pat
     """An equation isn't judged by what nobody could read, and the page says why."""
     asker = Asker((), frozenset({"OPERATOR"}), WAIT_S)
     async with grpc.aio.insecure_channel(f"unix:{tmp_path}/nobody") as channel:
-        stubs = ConsoleStubs.over(dict.fromkeys(SERVICES, channel))
+        stubs = Stubs.over(dict.fromkeys(SERVICES, channel))
         reader = BooksReader(stubs, clock=SystemClock())
         await reader.look(asker)
 
