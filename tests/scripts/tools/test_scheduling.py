@@ -1,4 +1,4 @@
-"""Tests of one file share a process, so the fixtures of their module are set up once."""
+"""Tests of one file share a process, so what they share is set up once, and ends when it should."""
 
 import subprocess
 import sys
@@ -55,3 +55,14 @@ def test_a_file_stays_in_one_process_and_whole_suites_in_one(tmp_path: Path) -> 
     assert len(pairs) == len(workers) == len(FILES)
     assert workers["test_suite"] == workers["test_bench"]
     assert set(workers.values()) == {"gw0", "gw1"}
+
+
+def test_what_a_folder_shares_ends_with_the_folder() -> None:
+    """pytest ends a fixture of scope "package" before the whole run is over in a package only."""
+    sharing = [
+        path for path in (ROOT / "tests").rglob("*.py") if 'scope="package"' in path.read_text()
+    ]
+    sharing.remove(Path(__file__))
+
+    assert sharing
+    assert [path for path in sharing if not path.with_name("__init__.py").exists()] == []
