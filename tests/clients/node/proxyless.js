@@ -18,7 +18,7 @@ import { register } from "@grpc/grpc-js-xds";
 import protoLoader from "@grpc/proto-loader";
 
 const PROTOS = fileURLToPath(new URL("../../../protos", import.meta.url));
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 60_000;
 
 register();
 const { tradepost } = grpc.loadPackageDefinition(

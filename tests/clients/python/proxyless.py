@@ -43,7 +43,7 @@ async def main(target: str, folder: str = "", token: str = "") -> None:
         while await asyncio.to_thread(sys.stdin.readline):
             try:
                 answer = await orders.ListOrders(
-                    ListOrdersRequest(page_size=1), metadata=metadata, timeout=20
+                    ListOrdersRequest(page_size=1), metadata=metadata, timeout=60
                 )
                 print(json.dumps({"token": answer.next_page_token}), flush=True)
             except grpc.aio.AioRpcError as error:

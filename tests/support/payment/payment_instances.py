@@ -10,7 +10,6 @@ from tradepost.payment.v1 import payment_service_pb2 as pb
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.request.intention import Intention
-from services.chassis.store.database import Database
 from services.payment.api.use_cases import PaymentAnswer
 from services.payment.domain import commands
 from services.payment.domain.state import Payment
@@ -21,7 +20,7 @@ from services.payment.store.payment_writes import load
 from services.payment.store.tables import MIGRATIONS
 from services.payment.wire import requests
 from tests.support.payment.payment_requests import Request
-from tests.support.store.databases import Databases
+from tests.support.store.databases import Databases, opened_database
 
 PATIENCE_S = 60.0
 CLOCK = SystemClock()
@@ -31,15 +30,10 @@ IDS = IdFactory(clock=CLOCK, rng=random.Random(11))
 @asynccontextmanager
 async def opened_parts(databases: Databases, dependencies: Dependencies) -> AsyncIterator[Parts]:
     """The parts of an instance that doesn't run; the database is closed when the block ends."""
-    database = await Database.open(
-        await databases.migrated(MIGRATIONS, "payment"),
-        clock=dependencies.clock,
-        owner=dependencies.owner,
-    )
-    try:
+    async with opened_database(
+        databases, MIGRATIONS, clock=dependencies.clock, owner=dependencies.owner, name="payment"
+    ) as database:
         yield assemble(database, dependencies)
-    finally:
-        await database.close()
 
 
 @asynccontextmanager

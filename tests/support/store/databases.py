@@ -13,7 +13,7 @@ import psycopg
 from sqlalchemy import Connection
 
 from discovery.clock import Clock, SystemClock
-from services.chassis.store.database import LOCK_WAIT_S, Database
+from services.chassis.store.database import Database
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 from services.chassis.store.unit.unit import unit_of_work
 from services.chassis.store.urls import dialect_of
@@ -160,11 +160,12 @@ async def open_database(
     clock: Clock | None = None,
     owner: str = "test",
     name: str = "test",
-    lock_wait_s: float = LOCK_WAIT_S,
+    lock_wait_s: float = WAIT_S,
 ) -> Database:
     """Open database `name`, with the tables of the chassis and of `versions`; close it yourself.
 
-    A second call with the same name opens the same database, like another instance.
+    A second call with the same name opens the same database, like another instance. A write waits
+    for its turn far longer than in a service, which on a busy machine would refuse it.
     """
     url = await databases.migrated(versions, name)
     return await Database.open(
@@ -180,7 +181,7 @@ async def opened_database(
     clock: Clock | None = None,
     owner: str = "test",
     name: str = "test",
-    lock_wait_s: float = LOCK_WAIT_S,
+    lock_wait_s: float = WAIT_S,
 ) -> AsyncIterator[Database]:
     """Like `open_database`, but closed after the block."""
     database = await open_database(

@@ -11,7 +11,7 @@ from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EVENT, EventLog, NewEvent
 from services.chassis.request.request_ids import REQUEST
-from services.chassis.store.database import Database, StoreUnavailableError
+from services.chassis.store.database import LOCK_WAIT_S, Database, StoreUnavailableError
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.limits import WAIT_S
@@ -126,12 +126,12 @@ async def test_closing_does_not_wait_for_a_frozen_writer(databases: Databases) -
     """A database closes while another process holds the lock; waiting writes fail."""
     url = await migrated(databases)
     clock = ManualClock()
-    database = await open_database(databases, name="shared", clock=clock)
+    database = await open_database(databases, name="shared", clock=clock, lock_wait_s=LOCK_WAIT_S)
     async with another_process("hold", url):
         waiting = asyncio.create_task(database.write(add_request, "waiting"))
         await clock.settle()
         closing = asyncio.create_task(database.close())
-        await clock.advance(2.0)
+        await clock.advance(LOCK_WAIT_S)
         async with asyncio.timeout(WAIT_S):
             await closing
         with pytest.raises(StoreUnavailableError):

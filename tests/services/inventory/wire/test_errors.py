@@ -21,13 +21,13 @@ from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import running
 from services.chassis.server.settings import ServerSettings
-from services.chassis.store.database import LOCK_WAIT_S
 from services.inventory.parts import Dependencies
 from services.inventory.service import build
 from services.inventory.store.tables import MIGRATIONS
 from tests.support.chassis.rich_status import Refusal, refusal
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.inventory.inventory_in_memory import new_request_id, ord_, reserve, rsv, upsert
+from tests.support.limits import WAIT_S
 from tests.support.store.databases import Databases, tamper, writing
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -134,7 +134,7 @@ async def _while_the_store_is_locked(service: RunningService) -> tuple[Refusal, 
         calls = [asyncio.create_task(refusal(service.adjusts("apple", 1))) for _ in range(2)]
         (refused,), (waiting,) = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         while not waiting.done():
-            await service.clock.advance(LOCK_WAIT_S)
+            await service.clock.advance(WAIT_S)
         return refused.result(), waiting.result()
 
 

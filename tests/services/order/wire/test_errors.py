@@ -11,10 +11,10 @@ from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from tradepost.order.v1 import order_error_pb2, order_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 
-from services.chassis.store.database import LOCK_WAIT_S
 from services.order.store.tables import MIGRATIONS
 from tests.support.chassis.rich_status import Refusal, refusal
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 from tests.support.order.order_service import (
     Instance,
     OrderService,
@@ -97,7 +97,7 @@ async def _while_the_store_is_locked(one_slot: OneSlotInstance) -> tuple[Refusal
         calls = [asyncio.create_task(refusal(orders.CreateOrder(order_of()))) for _ in range(2)]
         (refused,), (waiting,) = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         while not waiting.done():
-            await one_slot.clock.advance(LOCK_WAIT_S)
+            await one_slot.clock.advance(WAIT_S)
         return refused.result(), waiting.result()
 
 

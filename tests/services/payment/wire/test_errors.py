@@ -22,13 +22,13 @@ from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import running
 from services.chassis.server.settings import ServerSettings
-from services.chassis.store.database import LOCK_WAIT_S
 from services.payment.domain.refund_rules import MAX_PARTIAL_REFUNDS
 from services.payment.parts import Dependencies
 from services.payment.service import build
 from services.payment.store.tables import MIGRATIONS
 from tests.support.chassis.rich_status import Refusal, refusal
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.limits import WAIT_S
 from tests.support.payment import payment_requests
 from tests.support.payment.scripted_processor import MemoryProcessor
 from tests.support.store.databases import Databases, tamper, writing
@@ -127,7 +127,7 @@ async def _while_the_store_is_locked(service: RunningService) -> tuple[Refusal, 
         ]
         (refused,), (waiting,) = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         while not waiting.done():
-            await service.clock.advance(LOCK_WAIT_S)
+            await service.clock.advance(WAIT_S)
         return refused.result(), waiting.result()
 
 
