@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, Error, Page
 
 from tests.support.browser import inspection
-from tests.support.browser.browser_page import browser, opened_page, page
+from tests.support.browser.browser_page import module_browser, module_page, opened_page
 from tests.support.browser.inspection import (
     WIDTHS,
     screenshots,
@@ -17,7 +18,9 @@ from tests.support.browser.inspection import (
     serious_faults,
 )
 
-__all__ = ["browser", "page"]
+__all__ = ["module_browser", "module_page"]
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Show = Callable[[Page, str], Awaitable[None]]
 
@@ -33,7 +36,7 @@ html { background: #fff; color: #000 }
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def show() -> AsyncIterator[Show]:
     """Shows a page with a body of the test, behind the strict policy of the web applications."""
     body = ""
@@ -61,12 +64,12 @@ async def show() -> AsyncIterator[Show]:
         yield opened
 
 
-async def test_a_page_without_faults_has_none(page: Page, show: Show) -> None:
+async def test_a_page_without_faults_has_none(module_page: Page, show: Show) -> None:
     """A page that everybody can use passes, behind a policy that forbids inline script."""
-    await show(page, GOOD)
+    await show(module_page, GOOD)
 
-    assert await serious_faults(page) == []
-    assert await scrolls_sideways(page) == []
+    assert await serious_faults(module_page) == []
+    assert await scrolls_sideways(module_page) == []
 
 
 @pytest.mark.parametrize(
@@ -78,39 +81,41 @@ async def test_a_page_without_faults_has_none(page: Page, show: Show) -> None:
     ],
 )
 async def test_a_page_that_some_can_not_use_is_found(
-    page: Page, show: Show, text: str, rule: str
+    module_page: Page, show: Show, text: str, rule: str
 ) -> None:
     """A fault is named with its rule and its element."""
-    await show(page, GOOD + text)
+    await show(module_page, GOOD + text)
 
-    assert any(fault.startswith(f"light: {rule} at ") for fault in await serious_faults(page))
+    assert any(
+        fault.startswith(f"light: {rule} at ") for fault in await serious_faults(module_page)
+    )
 
 
-async def test_text_that_only_dark_mode_hides_is_found(page: Page, show: Show) -> None:
+async def test_text_that_only_dark_mode_hides_is_found(module_page: Page, show: Show) -> None:
     """Contrast is looked at in both colours."""
-    await show(page, f'{GOOD}<p class="pale">Sold out</p>')
+    await show(module_page, f'{GOOD}<p class="pale">Sold out</p>')
 
-    (fault,) = await serious_faults(page)
+    (fault,) = await serious_faults(module_page)
     assert fault.startswith("dark: color-contrast at .pale")
 
 
-async def test_a_page_that_is_too_wide_for_a_phone_is_found(page: Page, show: Show) -> None:
+async def test_a_page_that_is_too_wide_for_a_phone_is_found(module_page: Page, show: Show) -> None:
     """A word of a thousand letters fits on no screen of ours; one of sixty fits on a desk's."""
-    await show(page, f"{GOOD}<p>{'m' * 60}</p>")
-    assert await scrolls_sideways(page) == [390]
+    await show(module_page, f"{GOOD}<p>{'m' * 60}</p>")
+    assert await scrolls_sideways(module_page) == [390]
 
-    await show(page, f"{GOOD}<p>{'m' * 1_000}</p>")
-    assert await scrolls_sideways(page) == [390, 1280]
+    await show(module_page, f"{GOOD}<p>{'m' * 1_000}</p>")
+    assert await scrolls_sideways(module_page) == [390, 1280]
 
 
 async def test_a_page_is_kept_as_four_pictures(
-    page: Page, show: Show, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    module_page: Page, show: Show, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each picture has the width in its name, and the dark ones are others than the light ones."""
     monkeypatch.setattr(inspection, "SCREENS", tmp_path)
-    await show(page, GOOD)
+    await show(module_page, GOOD)
 
-    files = await screenshots(page, "shop")
+    files = await screenshots(module_page, "shop")
 
     pictures = {file.name: file.read_bytes() for file in files}
     assert set(pictures) == {f"shop-{w}-{s}.png" for w in WIDTHS for s in ("light", "dark")}
@@ -122,23 +127,23 @@ async def test_a_page_is_kept_as_four_pictures(
 
 
 async def test_what_the_policy_of_a_page_refuses_fails_the_test(
-    browser: Browser, show: Show
+    module_browser: Browser, show: Show
 ) -> None:
     """An inline script that the policy refuses would do nothing, and nobody would notice."""
     with pytest.raises(AssertionError, match="Content Security Policy"):
-        async with opened_page(browser) as page:
+        async with opened_page(module_browser) as page:
             await show(page, f"{GOOD}<script>document.title = 'other'</script>")
 
 
-async def test_the_browser_reaches_this_machine_only(page: Page) -> None:
+async def test_the_browser_reaches_this_machine_only(module_page: Page) -> None:
     """Names of elsewhere lead nowhere."""
     with pytest.raises(Error, match="ERR_NAME_NOT_RESOLVED"):
-        await page.goto("http://example.com/")
+        await module_page.goto("http://example.com/")
 
 
-async def test_visitors_share_no_cookie(browser: Browser, show: Show) -> None:
+async def test_visitors_share_no_cookie(module_browser: Browser, show: Show) -> None:
     """Two pages are two people."""
-    async with opened_page(browser) as one, opened_page(browser) as other:
+    async with opened_page(module_browser) as one, opened_page(module_browser) as other:
         await show(one, GOOD)
         await one.evaluate("document.cookie = 'who=ann'")
         await show(other, GOOD)
@@ -147,9 +152,9 @@ async def test_visitors_share_no_cookie(browser: Browser, show: Show) -> None:
         assert await other.evaluate("document.cookie") == ""
 
 
-async def test_a_page_can_be_read_without_scripts(browser: Browser, show: Show) -> None:
+async def test_a_page_can_be_read_without_scripts(module_browser: Browser, show: Show) -> None:
     """A browser that runs no script shows what a page says without them."""
-    async with opened_page(browser, scripts=False) as page:
+    async with opened_page(module_browser, scripts=False) as page:
         await show(page, "<noscript>Without scripts</noscript>")
 
         assert await page.inner_text("main") == "Without scripts"

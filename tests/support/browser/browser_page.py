@@ -1,13 +1,11 @@
 """A real browser for tests: Chromium without a screen, which reaches this machine only.
 
-A conftest.py or a test file imports the fixtures `browser` and `page`; one whose tests share an
-event loop imports `module_browser` and `module_page`.
+A test file whose tests share an event loop imports the fixtures `module_browser` and `module_page`.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
@@ -66,20 +64,6 @@ async def opened_page(browser: Browser, *, scripts: bool = True) -> AsyncIterato
     finally:
         await context.close()
     assert faults == [], "\n".join(faults)
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """A browser of the test's own."""
-    async with running_browser() as started:
-        yield started
-
-
-@pytest.fixture
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A page of a new visitor."""
-    async with opened_page(browser) as opened:
-        yield opened
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
