@@ -18,6 +18,7 @@ from scripts.suite.web.applications import INSTANCES, PORTS
 from tests.support.suite.replay_program import (
     StayingReplay,
     interrupt,
+    printed_logins,
     read_until,
     replay,
     staying,
@@ -205,6 +206,11 @@ async def test_a_second_run_leaves_the_first_one_alone(shared: SharedReplay) -> 
     assert user in output.decode()
     assert "--folder" in output.decode()
     assert sorted(path.name for path in (shared.folder / "data").iterdir()) == before
+
+
+async def test_a_run_that_stays_says_what_to_open(shared: SharedReplay) -> None:
+    """The printed URLs of shop and console lead to the login."""
+    assert await printed_logins(shared.run.printed) == ["the shop", "the console"]
 
 
 async def test_what_ends_is_named_while_the_suite_stays(shared: SharedReplay) -> None:

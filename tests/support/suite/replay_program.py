@@ -2,15 +2,18 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+import httpx2
 import pytest
 
 from scripts.tools.paths import ROOT
+from tests.support.limits import WAIT_S
 
 _started: list[asyncio.subprocess.Process] = []
 
@@ -73,6 +76,17 @@ async def read_until(process: asyncio.subprocess.Process, text: str) -> str:
         if text in lines[-1]:
             return "".join(lines)
     pytest.fail(f"the run ended without {text!r}:\n{''.join(lines)}")
+
+
+async def printed_logins(printed: str) -> list[str]:
+    """The applications whose printed URL leads to the login, in the order of the output."""
+    urls = re.findall(r"(the shop|the console): (https?://\S+)", printed)
+    async with httpx2.AsyncClient(follow_redirects=True, verify=False) as http:
+        return [
+            name
+            for name, url in urls
+            if "Who are you?" in (await http.get(f"{url}/login", timeout=WAIT_S)).text
+        ]
 
 
 async def interrupt(process: asyncio.subprocess.Process) -> str:
