@@ -22,6 +22,7 @@ from services.console.pages import (
     stock_pages,
 )
 from services.console.pages.viewer import PREFIX, Console
+from services.console.reading.instance_calls import InstanceCalls
 from services.console.reading.stubs import Stubs
 from services.console.settings import ConsoleSettings
 from services.web.application import web_application
@@ -70,8 +71,7 @@ def console(
     stubs = Stubs.over(services.channels)
     app.state.console = Console(
         stubs=stubs,
-        channels=services.channels,
-        registry=registry,
+        instances=InstanceCalls(registry, services.channels, services.open_instance),
         books=BooksReader(stubs, clock=clock),
         clock=clock,
         new_request_id=lambda: str(uuid.UUID(int=rng.getrandbits(128), version=4)),

@@ -1,10 +1,12 @@
 """The channels to the services, with the person's token in each call."""
 
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
 
 from google.protobuf.descriptor import FileDescriptor
 from starlette.requests import Request
@@ -30,15 +32,29 @@ if TYPE_CHECKING:
     from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
     from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceAsyncStub
 
+OpenInstance: TypeAlias = Callable[[str, str], CorrelatedChannel]
+
+# The contract by which the instances of each service are known.
+_CONTRACTS: Mapping[str, FileDescriptor] = MappingProxyType(
+    {
+        "order": order_service_pb2.DESCRIPTOR,
+        "payment": payment_service_pb2.DESCRIPTOR,
+        "inventory": inventory_service_pb2.DESCRIPTOR,
+        "notification": notification_service_pb2.DESCRIPTOR,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """A channel to each service by its name, and the stubs that both applications use.
 
     An application makes further stubs with the channels: `SagaAdminServiceStub(channels["order"])`.
+    `open_instance(service, endpoint)` opens a channel to one instance alone, for a `with` block.
     """
 
     channels: Mapping[str, CorrelatedChannel]
+    open_instance: OpenInstance
     order_service: "OrderServiceAsyncStub"
     payment_service: "PaymentServiceAsyncStub"
     inventory_service: "InventoryServiceAsyncStub"
@@ -57,28 +73,43 @@ async def open_services(
 
     In the secure mode `certificates` are the application's own.
     """
-    contracts: Mapping[str, tuple[str, FileDescriptor]] = {
-        "order": (targets.order_target, order_service_pb2.DESCRIPTOR),
-        "payment": (targets.payment_target, payment_service_pb2.DESCRIPTOR),
-        "inventory": (targets.inventory_target, inventory_service_pb2.DESCRIPTOR),
-        "notification": (targets.notification_target, notification_service_pb2.DESCRIPTOR),
+    addresses = {
+        "order": targets.order_target,
+        "payment": targets.payment_target,
+        "inventory": targets.inventory_target,
+        "notification": targets.notification_target,
     }
+    open_channel = partial(_open_channel, clock=clock, rng=rng, certificates=certificates)
     async with AsyncExitStack() as open_channels:
         channels = {
-            name: await open_channels.enter_async_context(
-                participant_channel(
-                    target, contract=contract, clock=clock, rng=rng, certificates=certificates
-                )
-            )
-            for name, (target, contract) in contracts.items()
+            name: await open_channels.enter_async_context(open_channel(name, target))
+            for name, target in addresses.items()
         }
-        yield services_of(channels)
+
+        def open_instance(service: str, endpoint: str) -> CorrelatedChannel:
+            return open_channel(service, f"static:///{endpoint}")
+
+        yield services_of(channels, open_instance)
 
 
-def services_of(channels: Mapping[str, CorrelatedChannel]) -> Services:
+def _open_channel(
+    service: str,
+    target: str,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    certificates: CertificateSource | None,
+) -> CorrelatedChannel:
+    return participant_channel(
+        target, contract=_CONTRACTS[service], clock=clock, rng=rng, certificates=certificates
+    )
+
+
+def services_of(channels: Mapping[str, CorrelatedChannel], open_instance: OpenInstance) -> Services:
     """Combine channels by the services' names with their stubs."""
     return Services(
         channels=channels,
+        open_instance=open_instance,
         order_service=OrderServiceStub(channels["order"]),
         payment_service=PaymentServiceStub(channels["payment"]),
         inventory_service=InventoryServiceStub(channels["inventory"]),

@@ -1,6 +1,6 @@
 """Builds the gRPC server: options, stack and servicers, and opens its ports."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import cast
@@ -8,8 +8,10 @@ from typing import cast
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 from tradepost.event.v1 import event_service_pb2_grpc
+from tradepost.instance.v1 import instance_service_pb2_grpc
 
 from discovery.clock import Clock
+from discovery.registry.instance import Instance
 from discovery.tls.certificates import CertificateSource
 from services.chassis.consumer import repair_servicers as consumer_servicers
 from services.chassis.feed import audit_servicer
@@ -18,8 +20,11 @@ from services.chassis.identity.peer import peer_of
 from services.chassis.identity.security import OPEN, Security
 from services.chassis.identity.server_credentials import server_credentials
 from services.chassis.ids import IdFactory
-from services.chassis.server import health, reflection
+from services.chassis.log.audit_log import AuditedWrites
+from services.chassis.request.idempotent_writes import IdempotentWrites
 from services.chassis.server.errors import CannotListenError
+from services.chassis.server.instance import drain, health, reflection
+from services.chassis.server.instance.drain import InstanceDrain, InstanceServicer
 from services.chassis.server.instrumentation import Recorders
 from services.chassis.server.layers.access import Access
 from services.chassis.server.layers.admission import Admission
@@ -58,7 +63,7 @@ def build(
     health_servicer: health.HealthServicer,
     recorders: Recorders | None,
 ) -> grpc.aio.Server:
-    """Build a server that has everything but a port."""
+    """Build a server that has everything but a port, and what needs to know the port."""
     stack = layers(
         call_metrics=_call_metrics(clock, recorders),
         trace=_trace(clock, ids, recorders),
@@ -212,6 +217,26 @@ def _add_event_services(server: grpc.aio.Server, service: Service) -> None:
     )
 
 
+def add_instance_service(
+    server: grpc.aio.Server,
+    service: Service,
+    instance: Instance,
+    clock: Clock,
+    begin_stop: Callable[[], object] | None,
+) -> None:
+    """Serve the drain of `instance`, whose port is known once the server listens.
+
+    Where nobody can begin its stop, or there is no database for the record, it is UNIMPLEMENTED.
+    """
+    served = None
+    if begin_stop is not None and service.database is not None:
+        audited = AuditedWrites(IdempotentWrites(service.database, clock))
+        served = InstanceDrain(instance, begin_stop=begin_stop, audited=audited)
+    instance_service_pb2_grpc.add_InstanceServiceServicer_to_server(
+        InstanceServicer(served), cast(grpc.aio.Server, _GenericHandlersOnly(server))
+    )
+
+
 class _GenericHandlersOnly:
     """Adds a servicer's generic handlers to a server, and skips its registered methods.
 
@@ -236,6 +261,7 @@ def service_names(
         feed_servicer.SERVICE_NAME,
         *consumer_servicers.SERVICE_NAMES,
         audit_servicer.SERVICE_NAME,
+        drain.SERVICE_NAME,
         health.SERVICE_NAME,
     ]
     if settings.channelz:

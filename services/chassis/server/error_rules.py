@@ -2,7 +2,7 @@
 
     fix the request     InvalidRequestError, InvalidPageTokenError, InvalidPageSizeError,
                         MalformedMessageError, RequestIdReusedError, NotImplementedYetError,
-                        UnknownServiceError
+                        UnknownServiceError, NotThisInstanceError
     ask the operator    PeerDeniedError
     show who you are    TokenRequiredError, InvalidTokenError, ExpiredTokenError
     not for the caller  RoleNotAllowedError, PeerNotAllowedError, ClosedMethodError, NotOwnerError
@@ -57,6 +57,7 @@ from services.chassis.request.errors import (
 from services.chassis.server.errors import (
     DeadlinePassedError,
     MalformedMessageError,
+    NotThisInstanceError,
     OverloadedError,
     PeerDeniedError,
     UnexpectedError,
@@ -102,6 +103,7 @@ CHASSIS_ERRORS: Errors = MappingProxyType(
         ),
         NotImplementedYetError: ErrorRule(grpc.StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED"),
         UnknownServiceError: ErrorRule(grpc.StatusCode.NOT_FOUND, "SERVICE_UNKNOWN"),
+        NotThisInstanceError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "NOT_THIS_INSTANCE"),
         PeerDeniedError: ErrorRule(grpc.StatusCode.PERMISSION_DENIED, "PEER_DENIED"),
         TokenRequiredError: ErrorRule(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_REQUIRED"),
         InvalidTokenError: ErrorRule(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID"),

@@ -1,6 +1,6 @@
 """Errors that the server itself refuses a call with.
 
-fix the request     MalformedMessageError, UnknownServiceError
+fix the request     MalformedMessageError, UnknownServiceError, NotThisInstanceError
 ask the operator    PeerDeniedError
 retry later         OverloadedError, DeadlinePassedError
 a bug               UnexpectedError
@@ -22,6 +22,14 @@ class UnknownServiceError(Exception):
     def __init__(self, service: str) -> None:
         super().__init__(f"{service} is not served here")
         self.facts = {"service": service}
+
+
+class NotThisInstanceError(Exception):
+    """A call about one instance reached another: addresses are used again by other processes."""
+
+    def __init__(self, *, asked: str, instance_id: str) -> None:
+        super().__init__(f"this is {instance_id}, not {asked}")
+        self.facts = {"asked_instance_id": asked, "instance_id": instance_id}
 
 
 class PeerDeniedError(Exception):

@@ -5,7 +5,7 @@ Start:  1. listen on the port          Stop:  7. report NOT_SERVING
         3. start the background tasks         9. keep serving while callers notice
         4. report SERVING                    10. end streams, drivers and health watches
         5. register                          11. let calls in flight finish, and stop
-        6. wait for the signal
+        6. wait for a signal or a drain
 
 The steps of the stop are pushed on an exit stack during the start, so they run in reverse order.
 """
@@ -14,7 +14,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import grpc
@@ -28,7 +28,7 @@ from services.chassis.identity.caller import UNKNOWN, Caller
 from services.chassis.identity.security import OPEN, Security
 from services.chassis.ids import IdFactory
 from services.chassis.server import assembly, background, process
-from services.chassis.server.health import HealthServicer, is_serving
+from services.chassis.server.instance.health import HealthServicer, is_serving
 from services.chassis.server.instrumentation import Recorders
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.layers.peer_check import PeerCheck
@@ -79,7 +79,7 @@ async def serve(
     logs.configure(level=log_level)
     log = logs.get_logger("server")
     stop = stop or asyncio.Event()
-    with on_first_signal(stop.set):
+    with on_first_signal(stop.set) as begin_stop:
         async with running(
             service,
             settings=settings,
@@ -89,6 +89,7 @@ async def serve(
             rng=rng,
             recorders=recorders,
             security=security,
+            begin_stop=begin_stop,
         ) as server:
             log.info("serving", service=service.name, port=server.port)
             if ready is not None:
@@ -109,10 +110,12 @@ async def running(
     registrar: Registrar | None = None,
     recorders: Recorders | None = None,
     security: Security = OPEN,
+    begin_stop: Callable[[], object] | None = None,
 ) -> AsyncIterator[RunningServer]:
     """Serve while the block runs, without signals or settings of the process, as tests need it.
 
-    With `security` callers are known, and so is the service in the events of its own work.
+    With `security` callers are known, and so is the service in the events of its own work. An
+    operator who drains the instance calls `begin_stop`; without it nobody can.
     """
     logs.ensure_configured()
     async with AsyncExitStack() as stop_steps:
@@ -133,17 +136,15 @@ async def running(
         )
         port = await assembly.listen(server, settings.listening_address, security.certificates)
         stop_steps.push_async_callback(_finish, service, server, health, settings)
+        instance = _instance(service, settings, port, health.incarnation)
+        assembly.add_instance_service(server, service, instance, clock, begin_stop)
         await server.start()
         checks = assembly.checks(service, settings, security, health, clock=clock, ids=ids)
-        health_endpoint = await stop_steps.enter_async_context(checks)
-        instance = _instance(service, settings, port, health_endpoint, health.incarnation)
+        instance = replace(instance, health_endpoint=await stop_steps.enter_async_context(checks))
         registration = await _registration(registrar, instance, security, clock=clock, rng=rng)
         for work in _background(service, security, peer_check, admission, recorders, clock=clock):
             start(work)
-        stop_steps.push_async_callback(_keep_serving, clock, settings.drain_s)
-        if registration is not None:
-            stop_steps.push_async_callback(registration.withdraw)
-        stop_steps.callback(health.not_serving)
+        stop_steps.push_async_callback(_leave, health, registration, clock, settings.drain_s)
         health.serving()
         if registration is not None:
             start(registration.run)
@@ -203,9 +204,16 @@ def _measured(
         ).run
 
 
-async def _keep_serving(clock: Clock, drain_s: float) -> None:
-    """Keep serving while callers notice that this instance leaves."""
-    await clock.sleep(drain_s)
+async def _leave(
+    health: HealthServicer, registration: Registration | None, clock: Clock, drain_s: float
+) -> None:
+    """Report NOT_SERVING, deregister, and keep serving while callers notice."""
+    health.not_serving()
+    try:
+        if registration is not None:
+            await registration.withdraw()
+    finally:
+        await clock.sleep(drain_s)
 
 
 async def _finish(
@@ -232,9 +240,7 @@ async def _call_hook(hook: Hook, timeout_s: float) -> None:
         logs.get_logger("server").error("drain hook failed", exc_info=error)
 
 
-def _instance(
-    service: Service, settings: ServerSettings, port: int, health_endpoint: str, incarnation: str
-) -> Instance:
+def _instance(service: Service, settings: ServerSettings, port: int, incarnation: str) -> Instance:
     return Instance(
         instance_id=settings.instance_id_at(service.name, port),
         service=service.name,
@@ -242,7 +248,6 @@ def _instance(
         port=port,
         meta={"version": settings.version, "protocol": "grpc", "incarnation": incarnation},
         incarnation=incarnation,
-        health_endpoint=health_endpoint,
     )
 
 

@@ -36,9 +36,10 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
 
 
 @contextmanager
-def on_first_signal(begin_stop: Callable[[], object]) -> Iterator[None]:
+def on_first_signal(begin_stop: Callable[[], object]) -> Iterator[Callable[[], None]]:
     """Call `begin_stop` in the loop on the first SIGTERM or SIGINT that comes during the block.
 
+    Yields a function that does the same as a signal, for a stop that somebody asks for otherwise.
     From then on the process ignores further ones until its end: a stop has its own time limits. The
     loop's own methods for signals are not used, because they restore the default handler, which
     ends the process, when a handler is removed or the loop is closed.
@@ -52,7 +53,7 @@ def on_first_signal(begin_stop: Callable[[], object]) -> Iterator[None]:
 
     former = {number: signal.signal(number, handle) for number in STOP_SIGNALS}
     try:
-        yield
+        yield handle
     finally:
         for number, handler in former.items():
             if signal.getsignal(number) is handle:

@@ -6,16 +6,16 @@ from tradepost.event.v1.event_service_pb2 import (
     RewindSubscriptionRequest,
 )
 
-from services.console.actions.intention import Intention, InvalidFormError
+from services.console.actions.intention import Intention, known_service
 from services.console.reading.asker import Asker
-from services.console.reading.stubs import SERVICES, Stubs
+from services.console.reading.stubs import Stubs
 
 
 async def rewind(stubs: Stubs, asker: Asker, intention: Intention) -> str:
     """Move a consumer back; `consumer` is "service/name"."""
     service, _, consumer = intention.value("consumer").partition("/")
     answer = await asker.call(
-        stubs.subscriptions[_known(service)].RewindSubscription,
+        stubs.subscriptions[known_service(service)].RewindSubscription,
         RewindSubscriptionRequest(
             request_id=intention.request_id,
             consumer=consumer,
@@ -30,7 +30,7 @@ async def replay(stubs: Stubs, asker: Asker, intention: Intention) -> str:
     """Apply the parked events of one aggregate again."""
     aggregate_id = intention.value("aggregate_id")
     answer = await asker.call(
-        stubs.dead_letters[_known(intention.value("service"))].ReplayDeadLetters,
+        stubs.dead_letters[known_service(intention.value("service"))].ReplayDeadLetters,
         ReplayDeadLettersRequest(
             request_id=intention.request_id,
             consumer=intention.value("consumer"),
@@ -44,7 +44,7 @@ async def replay(stubs: Stubs, asker: Asker, intention: Intention) -> str:
 async def discard(stubs: Stubs, asker: Asker, intention: Intention) -> str:
     """Discard one parked event."""
     answer = await asker.call(
-        stubs.dead_letters[_known(intention.value("service"))].DiscardDeadLetter,
+        stubs.dead_letters[known_service(intention.value("service"))].DiscardDeadLetter,
         DiscardDeadLetterRequest(
             request_id=intention.request_id,
             dead_letter_id=intention.value("dead_letter_id"),
@@ -53,9 +53,3 @@ async def discard(stubs: Stubs, asker: Asker, intention: Intention) -> str:
     )
     event = answer.dead_letter.event
     return f"Discarded {event.type.rpartition('.')[2]} of {event.aggregate_id}."
-
-
-def _known(service: str) -> str:
-    if service not in SERVICES:
-        raise InvalidFormError(f"There is no service {service}.")
-    return service

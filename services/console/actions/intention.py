@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 from starlette.datastructures import FormData
 
 from services.chassis.request.validation import MAX_REASON_CHARACTERS
+from services.console.reading.stubs import SERVICES
 
 
 class InvalidFormError(Exception):
@@ -40,6 +41,13 @@ class Intention:
     def of(self, subject: str) -> str:
         """The request_id for one of several subjects; the same form has the same one for each."""
         return str(uuid5(UUID(self.request_id), subject))
+
+
+def known_service(name: str) -> str:
+    """The name of a service, as a form must have it. Raises InvalidFormError."""
+    if name not in SERVICES:
+        raise InvalidFormError(f"There is no service {name}.")
+    return name
 
 
 def intention_of(form: FormData) -> Intention:

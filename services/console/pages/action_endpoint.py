@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
-from typing import TypeAlias
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from services.console.actions.intention import Intention, InvalidFormError, inte
 from services.console.pages.viewer import (
     ACTION_TIMEOUT_S,
     PREFIX,
+    Console,
     asker_of,
     console_of,
     for_staff,
@@ -21,19 +23,27 @@ from services.console.pages.viewer import (
     show,
 )
 from services.console.reading.asker import Asker
-from services.console.reading.stubs import Stubs
 
-Action: TypeAlias = Callable[[Stubs, Asker, Intention], Awaitable[str]]
-
-
-def action_route(path: str, action: Action, needs: type[Message]) -> Route:
-    """The route of an action below the console's prefix; `needs` is the request that it sends."""
-    return Route(
-        f"{PREFIX}/{path}", for_staff(needs)(partial(_act, action=action)), methods=["POST"]
-    )
+# The first argument is what the action calls.
+Action: TypeAlias = Callable[[Any, Asker, Intention], Awaitable[str]]
 
 
-async def _act(request: Request, *, action: Action) -> Response:
+def action_route(
+    path: str,
+    action: Action,
+    needs: type[Message],
+    *,
+    calls: Callable[[Console], object] = attrgetter("stubs"),
+) -> Route:
+    """The route of an action below the console's prefix; `needs` is the request that it sends.
+
+    `calls` is what of the console the action calls: the stubs of all services, unless it says so.
+    """
+    act = partial(_act, action=action, calls=calls)
+    return Route(f"{PREFIX}/{path}", for_staff(needs)(act), methods=["POST"])
+
+
+async def _act(request: Request, *, action: Action, calls: Callable[[Console], object]) -> Response:
     form = await request.form()
     back = _own_path(str(form.get("back", "")))
     try:
@@ -41,7 +51,7 @@ async def _act(request: Request, *, action: Action) -> Response:
         values = {**intention.values, **request.path_params}
         asker = asker_of(request, timeout_s=ACTION_TIMEOUT_S)
         named = Intention(intention.request_id, intention.reason, values, intention.chosen)
-        done = await action(console_of(request).stubs, asker, named)
+        done = await action(calls(console_of(request)), asker, named)
     except InvalidFormError as error:
         return show(
             request,

@@ -1,17 +1,25 @@
-"""The page of instances: the registry's list beside what this console's own channels see."""
+"""The page of instances: the registry's list beside what this console's own channels see.
+
+An instance can be drained here.
+"""
 
 import asyncio
+from operator import attrgetter
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from tradepost.event.v1.event_service_pb2 import ListSubscriptionsRequest
+from tradepost.instance.v1.instance_service_pb2 import DrainInstanceRequest
 
+from services.console.actions import instance_actions
+from services.console.pages.action_endpoint import action_route
 from services.console.pages.viewer import PREFIX, console_of, for_staff, show
 from services.console.reading.instances_reading import read_instances
 from services.console.reading.stubs import SERVICES
 from services.console.views.instances_view import (
     breakers_table,
+    drain_form,
     instances_filter,
     instances_table,
     picks_table,
@@ -27,9 +35,7 @@ async def instances(request: Request) -> Response:
     values, console = QueryValues(request.query_params), console_of(request)
     services = values.services(SERVICES)
     is_one = len(services) == 1
-    read = await asyncio.gather(
-        *(read_instances(console.registry, console.channels, name) for name in services)
-    )
+    read = await asyncio.gather(*(read_instances(console.instances, name) for name in services))
     return show(
         request,
         "instances.html",
@@ -39,6 +45,7 @@ async def instances(request: Request) -> Response:
                 instances_table(each),
                 breakers_table(each.service, each.seen) if each.seen else None,
                 picks_table(each.service, each.seen, MOST_PICKS) if each.seen and is_one else None,
+                drain_form(each, console.new_request_id()),
             )
             for each in read
         ],
@@ -47,4 +54,12 @@ async def instances(request: Request) -> Response:
     )
 
 
-ROUTES: tuple[BaseRoute, ...] = (Route(f"{PREFIX}/instances", instances),)
+ROUTES: tuple[BaseRoute, ...] = (
+    Route(f"{PREFIX}/instances", instances),
+    action_route(
+        "instances/drain",
+        instance_actions.drain,
+        DrainInstanceRequest,
+        calls=attrgetter("instances"),
+    ),
+)

@@ -58,7 +58,7 @@ async def _shown(request: Request, template: str) -> Response:
         oldest = parts.ask("oldest saga", sagas, ListSagasRequest(page_size=1))
         feeds = ask_for_feeds(parts, console.stubs, SERVICES)
         instances = await asyncio.gather(
-            *(read_instances(console.registry, console.channels, name) for name in SERVICES)
+            *(read_instances(console.instances, name) for name in SERVICES)
         )
         await looking
     books, now = console.books, console.clock.now()

@@ -1,6 +1,6 @@
 """Who looks at a page, and what the console's pages share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from discovery.clock import Clock
-from discovery.registry.consul.registry import ConsulRegistry
-from services.chassis.channels import CorrelatedChannel
 from services.console.books.books_reader import BooksReader
 from services.console.reading.asker import Asker, staff_roles
+from services.console.reading.instance_calls import InstanceCalls
 from services.console.reading.stubs import Stubs
 from services.web.pages import render
 from services.web.person import Endpoint, person, signed_in
@@ -27,11 +26,10 @@ _DONE = "done"
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """What all pages share. `registry` lists instances; `trace_url` leads to a trace."""
+    """What all pages share. `trace_url` leads to a trace."""
 
     stubs: Stubs
-    channels: Mapping[str, CorrelatedChannel]
-    registry: ConsulRegistry | None
+    instances: InstanceCalls
     books: BooksReader
     clock: Clock
     new_request_id: Callable[[], str]

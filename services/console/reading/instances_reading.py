@@ -1,11 +1,10 @@
 """Reads what the registry lists, and what this console's own channels see."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from discovery import Explanation, Instance, RegistryError
-from discovery.registry.consul.registry import ConsulRegistry
-from services.chassis.channels import CorrelatedChannel
+from services.console.reading.instance_calls import InstanceCalls
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +17,9 @@ class ListedInstances:
     seen: Explanation | None
 
 
-async def read_instances(
-    registry: ConsulRegistry | None, channels: Mapping[str, CorrelatedChannel], service: str
-) -> ListedInstances:
+async def read_instances(instances: InstanceCalls, service: str) -> ListedInstances:
     """Read one service's instances. Without a registry, only what its channel sees."""
-    seen = channels[service].explain()
+    seen, registry = instances.channels[service].explain(), instances.registry
     if registry is None:
         return ListedInstances(service, (), "no registry", seen)
     try:

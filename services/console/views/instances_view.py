@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 
 from discovery import Explanation, Instance, InstanceView
 from services.console.reading.instances_reading import ListedInstances
-from services.console.views.table import Cell, FilterField, Row, Table, Tone, number, service_field
+from services.console.views.table import (
+    ActionForm,
+    Cell,
+    FilterField,
+    Row,
+    Table,
+    Tone,
+    number,
+    service_field,
+)
 
 _COLUMNS = (
     *("Instance", "Endpoint", "Version", "Registry", "Connection", "Health", "Latency"),
@@ -30,6 +39,25 @@ def instances_table(read: ListedInstances) -> Table:
     headline = "no channel" if read.seen is None else _headline(read.seen)
     caption = f"{read.service}: {headline}"
     return Table(caption, _COLUMNS, rows, empty="No instance is known.")
+
+
+def drain_form(read: ListedInstances, request_id: str) -> ActionForm | None:
+    """The form that drains one of the registered instances; None where none is registered."""
+    choices = tuple((one.instance_id, one.instance_id) for one, _ in read.instances)
+    if not choices:
+        return None
+    others = "" if len(choices) > 1 else f" It is the only one: nobody serves {read.service} then."
+    return ActionForm(
+        path="instances/drain",
+        title=f"Drain an instance of {read.service}",
+        button="Drain",
+        request_id=request_id,
+        hidden={"service": read.service},
+        inputs=(FilterField("instance_id", "Instance", options=choices),),
+        is_final=True,
+        help="It leaves the registry, finishes its calls and ends, as at SIGTERM. Whatever started"
+        f" it decides whether it comes back.{others}",
+    )
 
 
 def breakers_table(service: str, seen: Explanation) -> Table:

@@ -16,7 +16,7 @@ from tradepost.inventory.v1 import inventory_service_pb2
 
 from discovery.clock import SystemClock
 from services.chassis.channels import participant_channel
-from services.chassis.server.health import HealthServicer
+from services.chassis.server.instance.health import HealthServicer
 from tests.support.certificates.authority import Authority
 from tests.support.certificates.memory_source import MemoryCertificates
 from tests.support.chassis import echo_service

@@ -69,6 +69,7 @@ async def test_a_grpc_caller_may_retry_without_an_instance(edge: RunningEdge) ->
         ("PUT", "/v1/orders"),
         ("GET", "/v1/orders/ord_1:cancel"),
         ("POST", "/tradepost.event.v1.EventFeedService/GetFeed"),
+        ("POST", "/tradepost.instance.v1.InstanceService/DrainInstance"),
         ("POST", "/tradepost.inventory.v1.InventoryService/ReserveStock"),
         ("POST", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),
         ("GET", "/tradepost.order.v1.OrderService/CancelOrder"),

@@ -6,7 +6,7 @@ from tests.support.bad_input import bad_values
 from tests.support.bad_input.bad_values import ANY, EMOJI, NUL, OVERSIZED
 from tests.support.bad_input.inventory_cases import INVENTORY_CASES
 from tests.support.bad_input.method_cases import Code, MethodCases, RefusedRequest, not_served
-from tests.support.bad_input.order_cases import ORDER_CASES, SAGA_ADMIN_CASES
+from tests.support.bad_input.order_cases import ORDER_CASES, REQUEST_ID, SAGA_ADMIN_CASES
 from tests.support.bad_input.payment_cases import PAYMENT_CASES, PROCESSOR_CASES
 
 _NAME = (*bad_values.each("x" * 201, NUL, OVERSIZED), *bad_values.BLANK)
@@ -70,6 +70,21 @@ _AUDIT = {
         },
     ),
 }
+_DRAIN = {
+    "DrainInstance": MethodCases(
+        {
+            "request_id": REQUEST_ID,
+            "instance_id": "order-7",
+            "reason": "it is slow",
+        },
+        {
+            "request_id": bad_values.UUID,
+            "instance_id": (*bad_values.each("", "x" * 501, NUL, OVERSIZED), *bad_values.BLANK),
+            "reason": bad_values.REQUIRED_REASON,
+        },
+        refused=(RefusedRequest({}, Code.FAILED_PRECONDITION, "NOT_THIS_INSTANCE"),),
+    ),
+}
 _HEALTH = {
     "Check": MethodCases(
         {},
@@ -94,6 +109,7 @@ _SERVICES: Mapping[str, Mapping[str, MethodCases]] = {
     "tradepost.event.v1.DeadLetterService": _DEAD_LETTERS,
     "tradepost.event.v1.SubscriptionService": _SUBSCRIPTIONS,
     "tradepost.event.v1.AuditService": _AUDIT,
+    "tradepost.instance.v1.InstanceService": _DRAIN,
     "grpc.health.v1.Health": _HEALTH,
 }
 CASES: Mapping[str, MethodCases] = {

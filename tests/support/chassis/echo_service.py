@@ -169,6 +169,7 @@ async def echo_server(
     recorders: Recorders | None = None,
     security: Security = OPEN,
     settings: Mapping[str, Any] | None = None,
+    begin_stop: Callable[[], object] | None = None,
     **service: Any,
 ) -> AsyncIterator[Echo]:
     """Serve `echo_service(**service)` on a free port, without a drain, and connect to it."""
@@ -184,6 +185,7 @@ async def echo_server(
             registrar=registrar,
             recorders=recorders,
             security=security,
+            begin_stop=begin_stop,
         ) as server,
         grpc.aio.insecure_channel(server.endpoint) as channel,
     ):

@@ -88,7 +88,16 @@ async def running_console(
             ConsoleSettings(),
             web=web,
             login=_LOGIN,
-            services=services_of(channels),
+            services=services_of(
+                channels,
+                lambda service, endpoint: participant_channel(
+                    f"static:///{endpoint}",
+                    contract=_CONTRACTS[service],
+                    clock=CLOCK,
+                    rng=rng,
+                    certificates=certificates,
+                ),
+            ),
             registry=suite.registry,
             clock=CLOCK,
             ids=ids,

@@ -3,11 +3,13 @@
 Methods are found by their descriptors, so that a test can go through all of them.
 """
 
+import asyncio
 import random
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -134,6 +136,9 @@ async def running_suite(
     """
     rng, settings = random.Random(seed), ServerSettings(port=0, drain_s=0, stop_grace_s=1)
     ids = IdFactory(clock=CLOCK, rng=rng)
+    # The test ends them, whoever else wants to.
+    ending = asyncio.Event().set
+    serving = partial(running, settings=settings, clock=CLOCK, ids=ids, rng=rng, begin_stop=ending)
     servers: dict[str, RunningServer] = {}
     names: dict[str, tuple[str, ...]] = {}
 
@@ -144,10 +149,7 @@ async def running_suite(
             """Serve a service; return the channel through which the order service calls it."""
             service = await enter(built)
             own = security()
-            serving = running(
-                service, settings=settings, clock=CLOCK, ids=ids, rng=rng, security=own
-            )
-            servers[service.name] = server = await enter(serving)
+            servers[service.name] = server = await enter(serving(service, security=own))
             names[service.name] = assembly.service_names(service, settings, own)
             return await enter(
                 grpc.aio.insecure_channel(server.endpoint, interceptors=interceptors)

@@ -43,6 +43,7 @@ from services.chassis.server.error_rules import CHASSIS_ERRORS, ErrorRule
 from services.chassis.server.errors import (
     DeadlinePassedError,
     MalformedMessageError,
+    NotThisInstanceError,
     OverloadedError,
     PeerDeniedError,
     UnexpectedError,
@@ -102,6 +103,10 @@ DOCUMENTED = [
     (MalformedMessageError("/a.B/C"), Expected(Code.INVALID_ARGUMENT, "MALFORMED_MESSAGE")),
     (NotImplementedYetError("the feed"), Expected(Code.UNIMPLEMENTED, "NOT_IMPLEMENTED")),
     (UnknownServiceError("a.B"), Expected(Code.NOT_FOUND, "SERVICE_UNKNOWN")),
+    (
+        NotThisInstanceError(asked="order-1", instance_id="order-2"),
+        Expected(Code.FAILED_PRECONDITION, "NOT_THIS_INSTANCE"),
+    ),
     (
         PeerDeniedError(peer="payment", service="order"),
         Expected(Code.PERMISSION_DENIED, "PEER_DENIED"),

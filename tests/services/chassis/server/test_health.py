@@ -12,9 +12,11 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
 from tradepost.event.v1 import event_service_pb2, event_service_pb2_grpc
+from tradepost.instance.v1.instance_service_pb2 import DrainInstanceRequest
+from tradepost.instance.v1.instance_service_pb2_grpc import InstanceServiceStub
 
 from discovery.registry.instance import Instance
-from services.chassis.server.health import HealthServicer, is_serving
+from services.chassis.server.instance.health import HealthServicer, is_serving
 from tests.support.chassis.echo_service import SERVICE_NAME, echo_server
 from tests.support.chassis.rich_status import refusal
 
@@ -168,6 +170,7 @@ async def test_reflection_lists_every_service() -> None:
             "tradepost.event.v1.DeadLetterService",
             "tradepost.event.v1.EventFeedService",
             "tradepost.event.v1.SubscriptionService",
+            "tradepost.instance.v1.InstanceService",
         }
 
 
@@ -184,7 +187,10 @@ async def test_channelz_is_served_when_asked_for() -> None:
 
 
 async def test_a_service_without_a_log_says_that_it_has_no_feed() -> None:
-    """Unary methods and streams answer UNIMPLEMENTED, with a reason and the service's domain."""
+    """Unary methods and streams answer UNIMPLEMENTED, with a reason and the service's domain.
+
+    So does the drain of what isn't a program of its own.
+    """
     pb = event_service_pb2
     async with echo_server() as echo:
         feed: Any = event_service_pb2_grpc.EventFeedServiceStub(echo.channel)
@@ -199,6 +205,7 @@ async def test_a_service_without_a_log_says_that_it_has_no_feed() -> None:
             await refusal(letters.DiscardDeadLetter(pb.DiscardDeadLetterRequest())),
             await refusal(consumers.ListSubscriptions(pb.ListSubscriptionsRequest())),
             await refusal(consumers.RewindSubscription(pb.RewindSubscriptionRequest())),
+            await refusal(InstanceServiceStub(echo.channel).DrainInstance(DrainInstanceRequest())),
         ]
 
     assert {(each.code, each.reason, each.domain) for each in refusals} == {

@@ -1,17 +1,14 @@
 """The life of a serving process: how it starts and how it stops."""
 
 import asyncio
-import gc
 import os
 import random
 import signal
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import grpc
 import pytest
-import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from discovery.clock import SystemClock
@@ -21,7 +18,6 @@ from services.chassis.ids import IdFactory
 from services.chassis.server.errors import CannotListenError
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.process import SWITCH_INTERVAL_S
-from services.chassis.server.program import STOP_SIGNALS
 from services.chassis.server.settings import ServerSettings
 from tests.support.chassis.echo_service import echo_server, echo_service
 from tests.support.clock.manual_clock import ManualClock
@@ -156,22 +152,6 @@ async def test_a_server_is_registered_only_while_it_reports_serving() -> None:
         await registrar.registered.wait()
 
     assert registrar.statuses == [SERVING, NOT_SERVING]
-
-
-@pytest.fixture
-def process_settings() -> Iterator[None]:
-    """Undo what `serve` sets for the whole process."""
-    interval, config = sys.getswitchinterval(), structlog.get_config()
-    thresholds, policy = gc.get_threshold(), os.sched_getscheduler(0)
-    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-    os.sched_setscheduler(0, policy, os.sched_param(0))
-    gc.set_threshold(*thresholds)
-    gc.unfreeze()
-    sys.setswitchinterval(interval)
-    structlog.configure(**config)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

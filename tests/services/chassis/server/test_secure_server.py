@@ -12,8 +12,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from discovery.registry.instance import Instance
 from discovery.registry.memory import MemoryRegistry
 from discovery.tls.certificates import Certificates
-from services.chassis.server import reflection
-from services.chassis.server.health import is_serving
+from services.chassis.server.instance import reflection
+from services.chassis.server.instance.health import is_serving
 from tests.support.certificates.authority import Authority
 from tests.support.certificates.memory_source import MemoryCertificates
 from tests.support.chassis.secure_echo import SERVICE, channel_to, secure_echo, unary

@@ -71,10 +71,11 @@ def test_whatever_an_error_or_an_event_carries_is_known() -> None:
 
 
 def test_services_for_the_inside_and_for_tests_are_left_out() -> None:
-    """The event services and the simulated processor are no business of the public."""
+    """Event services, the drain and the simulated processor are no business of the public."""
     names = {file.name for file in FILES.file}
 
     assert "tradepost/event/v1/event_service.proto" not in names
+    assert "tradepost/instance/v1/instance_service.proto" not in names
     assert not [name for name in names if "/testing/" in name]
 
 
