@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import grpc
 import pytest
 import pytest_asyncio
+from tradepost.notification.v1.notification_pb2 import NotificationState
 from tradepost.notification.v1.notification_service_pb2 import ListNotificationsRequest
 from tradepost.notification.v1.notification_service_pb2_grpc import NotificationServiceStub
 from tradepost.order.v1 import order_pb2
@@ -21,6 +23,7 @@ from tests.support.identity.known_callers import KnownCallers
 from tests.support.identity.whole_suite import whole_suite
 from tests.support.limits import WAIT_S
 from tests.support.request_ids.scenarios import add_stock, new_id
+from tests.support.store.databases import tamper
 from tests.support.suite.suite_in_process import Suite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -32,13 +35,31 @@ CARL = CALLERS.person("carl", "CLERK")
 OLGA = CALLERS.person("olga", "OPERATOR")
 NO_PAYMENT = "pay_" + "0" * 32
 POLL_S = 0.05
+WAITING_ORDER = "ord_" + "0" * 32
+# A mail, and its delivery, which was put off until the year 2200.
+A_MAIL = (
+    "INSERT INTO notification (notification_id, order_id, template, customer_id, recipient,"
+    " subject, body, state, error, create_time) VALUES"
+    f" ('ntf_0', '{WAITING_ORDER}', 1, 'alice', 'alice@example.org', 'Hello', '', 1, '', 0)"
+)
+PUT_OFF = (
+    "INSERT INTO lease (subject, kind, owner, token, lease_expire_time, next_attempt_time,"
+    " attempts, open_time, step, step_since_time, last_error, needs_review) VALUES"
+    " ('ntf_0', 'notification', '', 1, 0, 7258118400000000, 3, 0, '', 0, '451 at 10.0.0.7', 0)"
+)
 CLOCK = SystemClock()
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the databases are."""
+    return tmp_path_factory.mktemp("suite")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def suite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Suite]:
+async def suite(folder: Path) -> AsyncIterator[Suite]:
     """All four services, each of which knows its callers, with milk in stock."""
-    async with whole_suite(tmp_path_factory.mktemp("suite"), CALLERS) as suite:
+    async with whole_suite(folder, CALLERS) as suite:
         await add_stock(suite)
         yield suite
 
@@ -115,3 +136,18 @@ async def test_customers_read_their_own_mails(suite: Suite, order: order_pb2.Ord
     assert not (await stub.ListNotifications(own, metadata=BOB)).notifications
     asked = ListNotificationsRequest(customer_id="alice")
     assert (await refusal(stub.ListNotifications(asked, metadata=BOB))).reason == "NOT_OWNER"
+
+
+async def test_customers_do_not_learn_what_the_mail_server_said(suite: Suite, folder: Path) -> None:
+    """Carl reads why alice's mail waits; alice reads only that it does."""
+    for statement in (PUT_OFF, A_MAIL):
+        tamper(f"sqlite:///{folder}/notification.db", statement)
+    stub = NotificationServiceStub(suite.channels["notification"])
+    told = []
+    for metadata in (CARL, ALICE):
+        asked = ListNotificationsRequest(order_id=WAITING_ORDER)
+        (mail,) = (await stub.ListNotifications(asked, metadata=metadata)).notifications
+        told.append((mail.state, mail.pending_delivery.last_error))
+
+    pending = NotificationState.NOTIFICATION_STATE_PENDING
+    assert told == [(pending, "451 at 10.0.0.7"), (pending, "")]

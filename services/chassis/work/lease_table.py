@@ -1,6 +1,6 @@
 """The lease table: its rows by subject, and the statements that find work by its owner or time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -113,3 +113,9 @@ def find(connection: Connection, subject: str) -> Mapping[str, Any] | None:
     """The values of the row of `subject` by column; None if no work is pending."""
     row = LEASES.one(connection, subject)
     return None if row is None else LEASES.named(row)
+
+
+def of_subjects(connection: Connection, subjects: Iterable[str]) -> dict[str, LeaseRow]:
+    """The rows of those of the subjects whose work is pending."""
+    found = LEASES.each(connection, subjects)
+    return {subject: lease_row(rows[0]) for subject, rows in found.items() if rows}

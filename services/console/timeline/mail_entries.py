@@ -10,13 +10,26 @@ from tradepost.notification.v1.notification_pb2 import (
 
 from services.console.timeline.entry import Entry, Source
 from services.console.timeline.order_record import OrderRecord
-from services.console.wire.texts import enum_word, instant
+from services.console.wire.texts import enum_word, instant, instant_text
 
 
 def mail_state(mail: Notification) -> str:
     """Which mail it is, and what became of it: "ORDER_CONFIRMED is SENT"."""
     state = enum_word(NotificationState, mail.state, "NOTIFICATION_STATE_")
     return f"{_template(mail)} is {state}"
+
+
+def mail_trouble(mail: Notification) -> str:
+    """Why it was not sent, and when it is tried again; "" where nothing went wrong."""
+    if mail.error:
+        return mail.error
+    delivery = mail.pending_delivery
+    if not delivery.last_error:
+        return ""
+    again = "is under way"
+    if delivery.HasField("next_attempt_time"):
+        again = f"at {instant_text(instant(delivery.next_attempt_time))}"
+    return f"{delivery.last_error} (attempt {delivery.attempt_count}; the next one {again})"
 
 
 def _template(mail: Notification) -> str:
@@ -27,14 +40,14 @@ def mail_entries(record: OrderRecord) -> Iterator[Entry]:
     """An entry for a mail that was written, and one for its sending."""
     for mail in record.mails:
         template = _template(mail)
-        is_refused = mail.state == NotificationState.NOTIFICATION_STATE_REFUSED
-        error = (("error", mail.error),) if mail.error else ()
+        trouble = mail_trouble(mail)
+        error = (("error", trouble),) if trouble else ()
         yield Entry(
             time=instant(mail.create_time),
             source=Source.MAIL,
             title=f"mail written: {mail_state(mail)}",
             facts=(("to", mail.recipient), ("subject", mail.subject), *error),
-            troubled=is_refused,
+            troubled=bool(trouble),
         )
         if mail.HasField("send_time"):
             yield Entry(

@@ -12,7 +12,7 @@ from tradepost.payment.v1.payment_service_pb2 import RefundPaymentRequest
 from services.console.reading.asker import is_allowed
 from services.console.reading.order_reading import OrderReading
 from services.console.timeline.entry import Entry, Source
-from services.console.timeline.mail_entries import mail_state
+from services.console.timeline.mail_entries import mail_state, mail_trouble
 from services.console.timeline.timeline import timeline
 from services.console.views import order_states
 from services.console.views.sagas_view import reasons_of
@@ -109,7 +109,10 @@ def _mails(reading: OrderReading) -> Fact:
     mails = reading.record.mails
     if not mails:
         return ("Mails", "" if "mails" in reading.missing else "none is written")
-    return ("Mails", "; ".join(f"{mail_state(each)} {each.error}".strip() for each in mails))
+    return (
+        "Mails",
+        "; ".join(f"{mail_state(each)} {mail_trouble(each)}".strip() for each in mails),
+    )
 
 
 def _lines(order: Order) -> Table:

@@ -5,11 +5,12 @@ from tradepost.notification.v1 import notification_service_pb2 as pb
 from tradepost.notification.v1 import notification_service_pb2_grpc
 
 from services.chassis.consumer.inbox import Inbox
+from services.chassis.request import ownership
 from services.chassis.request.context import Context
 from services.chassis.store.database import Database
 from services.notification.domain.queries import NotificationFilter
 from services.notification.domain.state import Notification
-from services.notification.store.notification_listing import list_notifications
+from services.notification.store.notification_listing import list_notifications, with_deliveries
 from services.notification.wire import queries, replies
 
 
@@ -35,7 +36,12 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
     def _list(
         self, connection: Connection, wanted: NotificationFilter
     ) -> tuple[tuple[Notification, ...], int]:
-        """Read the rows and the feed's position in one transaction, so that they agree."""
+        """Read the rows and the feed's position in one transaction, so that they agree.
+
+        Customers don't learn what the mail server said: it tells of the inside.
+        """
         reached = self._inbox.reached(connection)
         rows = list_notifications(connection, wanted)
+        if not ownership.is_limited():
+            rows = with_deliveries(connection, rows)
         return rows, 0 if reached is None else reached.position

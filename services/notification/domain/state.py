@@ -51,10 +51,23 @@ class CustomerMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingDelivery:
+    """How the delivery of a notification stands that is neither sent nor refused.
+
+    `last_error` is empty before the first failure, and `next_attempt_time` None during an attempt.
+    """
+
+    attempt_count: int
+    last_error: str
+    next_attempt_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Notification:
     """A message to one customer, and whether it was sent.
 
-    `send_time` is set in state SENT; `error` says why in state REFUSED.
+    `send_time` is set in state SENT; `error` says why in state REFUSED. `pending_delivery`
+    is set in state PENDING, where it was asked for.
     """
 
     notification_id: str
@@ -66,3 +79,4 @@ class Notification:
     create_time: datetime
     send_time: datetime | None = None
     error: str = ""
+    pending_delivery: PendingDelivery | None = None

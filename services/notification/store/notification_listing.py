@@ -1,11 +1,14 @@
 """Lists notifications by filter, a page at a time."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Select, select, tuple_, union_all
 
+from services.chassis.work.lease_table import NO_OWNER, of_subjects
 from services.notification.domain.queries import NotificationFilter
-from services.notification.domain.state import Notification
+from services.notification.domain.state import Notification, NotificationState, PendingDelivery
 from services.notification.store.notifications import from_row
 from services.notification.store.tables import NOTIFICATION
 
@@ -18,6 +21,28 @@ def list_notifications(
 ) -> tuple[Notification, ...]:
     """Read a page of notifications, and one row more where another page follows."""
     return tuple(from_row(row) for row in connection.execute(page(wanted)))
+
+
+def with_deliveries(
+    connection: Connection, notifications: Sequence[Notification]
+) -> tuple[Notification, ...]:
+    """Add to each that is PENDING how its delivery stands."""
+    pending = NotificationState.PENDING
+    leases = of_subjects(
+        connection, [each.notification_id for each in notifications if each.state is pending]
+    )
+    deliveries = {
+        subject: PendingDelivery(
+            lease.attempts,
+            lease.last_error,
+            lease.next_attempt_time if lease.owner == NO_OWNER else None,
+        )
+        for subject, lease in leases.items()
+    }
+    return tuple(
+        replace(each, pending_delivery=deliveries.get(each.notification_id))
+        for each in notifications
+    )
 
 
 def page(wanted: NotificationFilter) -> Select[Any]:

@@ -6,7 +6,7 @@ from tradepost.notification.v1 import notification_pb2
 from tradepost.notification.v1 import notification_service_pb2 as pb
 
 from services.chassis.request.pages import Page
-from services.notification.domain.state import Notification
+from services.notification.domain.state import Notification, PendingDelivery
 
 
 def to_notification(notification: Notification) -> notification_pb2.Notification:
@@ -28,6 +28,17 @@ def to_notification(notification: Notification) -> notification_pb2.Notification
     message.create_time.FromDatetime(notification.create_time)
     if notification.send_time is not None:
         message.send_time.FromDatetime(notification.send_time)
+    if notification.pending_delivery is not None:
+        message.pending_delivery.CopyFrom(_to_delivery(notification.pending_delivery))
+    return message
+
+
+def _to_delivery(delivery: PendingDelivery) -> notification_pb2.PendingDelivery:
+    message = notification_pb2.PendingDelivery(
+        attempt_count=delivery.attempt_count, last_error=delivery.last_error
+    )
+    if delivery.next_attempt_time is not None:
+        message.next_attempt_time.FromDatetime(delivery.next_attempt_time)
     return message
 
 

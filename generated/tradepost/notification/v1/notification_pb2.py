@@ -25,17 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,tradepost/notification/v1/notification.proto\x12\x19tradepost.notification.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x03\n\x0cNotification\x12\'\n\x0fnotification_id\x18\x01 \x01(\tR\x0enotificationId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x1f\n\x0b\x63ustomer_id\x18\x03 \x01(\tR\ncustomerId\x12K\n\x08template\x18\x04 \x01(\x0e\x32/.tradepost.notification.v1.NotificationTemplateR\x08template\x12\x42\n\x05state\x18\x05 \x01(\x0e\x32,.tradepost.notification.v1.NotificationStateR\x05state\x12\x1c\n\trecipient\x18\x06 \x01(\tR\trecipient\x12\x18\n\x07subject\x18\x07 \x01(\tR\x07subject\x12\x12\n\x04\x62ody\x18\x08 \x01(\tR\x04\x62ody\x12\x14\n\x05\x65rror\x18\t \x01(\tR\x05\x65rror\x12;\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x37\n\tsend_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08sendTime\x12\x1b\n\treturn_id\x18\x0c \x01(\tR\x08returnId*\xbc\x02\n\x14NotificationTemplate\x12%\n!NOTIFICATION_TEMPLATE_UNSPECIFIED\x10\x00\x12)\n%NOTIFICATION_TEMPLATE_ORDER_CONFIRMED\x10\x01\x12(\n$NOTIFICATION_TEMPLATE_ORDER_REJECTED\x10\x02\x12)\n%NOTIFICATION_TEMPLATE_ORDER_CANCELLED\x10\x03\x12(\n$NOTIFICATION_TEMPLATE_ORDER_REFUNDED\x10\x04\x12)\n%NOTIFICATION_TEMPLATE_ORDER_FULFILLED\x10\x05\x12(\n$NOTIFICATION_TEMPLATE_ORDER_RETURNED\x10\x06*\x94\x01\n\x11NotificationState\x12\"\n\x1eNOTIFICATION_STATE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aNOTIFICATION_STATE_PENDING\x10\x01\x12\x1b\n\x17NOTIFICATION_STATE_SENT\x10\x02\x12\x1e\n\x1aNOTIFICATION_STATE_REFUSED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,tradepost/notification/v1/notification.proto\x12\x19tradepost.notification.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x01\n\x0fPendingDelivery\x12#\n\rattempt_count\x18\x01 \x01(\x05R\x0c\x61ttemptCount\x12\x1d\n\nlast_error\x18\x02 \x01(\tR\tlastError\x12\x46\n\x11next_attempt_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0fnextAttemptTime\"\xd0\x04\n\x0cNotification\x12\'\n\x0fnotification_id\x18\x01 \x01(\tR\x0enotificationId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x1f\n\x0b\x63ustomer_id\x18\x03 \x01(\tR\ncustomerId\x12K\n\x08template\x18\x04 \x01(\x0e\x32/.tradepost.notification.v1.NotificationTemplateR\x08template\x12\x42\n\x05state\x18\x05 \x01(\x0e\x32,.tradepost.notification.v1.NotificationStateR\x05state\x12\x1c\n\trecipient\x18\x06 \x01(\tR\trecipient\x12\x18\n\x07subject\x18\x07 \x01(\tR\x07subject\x12\x12\n\x04\x62ody\x18\x08 \x01(\tR\x04\x62ody\x12\x14\n\x05\x65rror\x18\t \x01(\tR\x05\x65rror\x12;\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x37\n\tsend_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08sendTime\x12\x1b\n\treturn_id\x18\x0c \x01(\tR\x08returnId\x12U\n\x10pending_delivery\x18\r \x01(\x0b\x32*.tradepost.notification.v1.PendingDeliveryR\x0fpendingDelivery*\xbc\x02\n\x14NotificationTemplate\x12%\n!NOTIFICATION_TEMPLATE_UNSPECIFIED\x10\x00\x12)\n%NOTIFICATION_TEMPLATE_ORDER_CONFIRMED\x10\x01\x12(\n$NOTIFICATION_TEMPLATE_ORDER_REJECTED\x10\x02\x12)\n%NOTIFICATION_TEMPLATE_ORDER_CANCELLED\x10\x03\x12(\n$NOTIFICATION_TEMPLATE_ORDER_REFUNDED\x10\x04\x12)\n%NOTIFICATION_TEMPLATE_ORDER_FULFILLED\x10\x05\x12(\n$NOTIFICATION_TEMPLATE_ORDER_RETURNED\x10\x06*\x94\x01\n\x11NotificationState\x12\"\n\x1eNOTIFICATION_STATE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aNOTIFICATION_STATE_PENDING\x10\x01\x12\x1b\n\x17NOTIFICATION_STATE_SENT\x10\x02\x12\x1e\n\x1aNOTIFICATION_STATE_REFUSED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tradepost.notification.v1.notification_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_NOTIFICATIONTEMPLATE']._serialized_start=617
-  _globals['_NOTIFICATIONTEMPLATE']._serialized_end=933
-  _globals['_NOTIFICATIONSTATE']._serialized_start=936
-  _globals['_NOTIFICATIONSTATE']._serialized_end=1084
-  _globals['_NOTIFICATION']._serialized_start=109
-  _globals['_NOTIFICATION']._serialized_end=614
+  _globals['_NOTIFICATIONTEMPLATE']._serialized_start=864
+  _globals['_NOTIFICATIONTEMPLATE']._serialized_end=1180
+  _globals['_NOTIFICATIONSTATE']._serialized_start=1183
+  _globals['_NOTIFICATIONSTATE']._serialized_end=1331
+  _globals['_PENDINGDELIVERY']._serialized_start=109
+  _globals['_PENDINGDELIVERY']._serialized_end=266
+  _globals['_NOTIFICATION']._serialized_start=269
+  _globals['_NOTIFICATION']._serialized_end=861
 # @@protoc_insertion_point(module_scope)

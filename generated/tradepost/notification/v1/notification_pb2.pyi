@@ -89,6 +89,38 @@ NOTIFICATION_STATE_REFUSED: NotificationState.ValueType  # 3
 Global___NotificationState: _TypeAlias = NotificationState  # noqa: Y015
 
 @_typing.final
+class PendingDelivery(_message.Message):
+    """How the delivery of a notification stands that the mail server has neither accepted nor refused."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
+    LAST_ERROR_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
+    attempt_count: _builtins.int
+    """How often it was tried."""
+    last_error: _builtins.str
+    """Why the last attempt failed; empty if none has."""
+    @_builtins.property
+    def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is tried again; unset during an attempt."""
+
+    def __init__(
+        self,
+        *,
+        attempt_count: _builtins.int = ...,
+        last_error: _builtins.str = ...,
+        next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_attempt_time", b"next_attempt_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PendingDelivery: _TypeAlias = PendingDelivery  # noqa: Y015
+
+@_typing.final
 class Notification(_message.Message):
     """A message to a customer about an order."""
 
@@ -106,6 +138,7 @@ class Notification(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     SEND_TIME_FIELD_NUMBER: _builtins.int
     RETURN_ID_FIELD_NUMBER: _builtins.int
+    PENDING_DELIVERY_FIELD_NUMBER: _builtins.int
     notification_id: _builtins.str
     """"ntf_" and a UUIDv7. Also part of the Message-ID, so that a receiver can recognize a repetition."""
     order_id: _builtins.str
@@ -134,6 +167,10 @@ class Notification(_message.Message):
     def send_time(self) -> _timestamp_pb2.Timestamp:
         """When it was accepted; unset until then."""
 
+    @_builtins.property
+    def pending_delivery(self) -> Global___PendingDelivery:
+        """How its delivery stands, for PENDING. Customers do not get it."""
+
     def __init__(
         self,
         *,
@@ -149,10 +186,11 @@ class Notification(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         send_time: _timestamp_pb2.Timestamp | None = ...,
         return_id: _builtins.str = ...,
+        pending_delivery: Global___PendingDelivery | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "send_time", b"send_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "pending_delivery", b"pending_delivery", "send_time", b"send_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "create_time", b"create_time", "customer_id", b"customer_id", "error", b"error", "notification_id", b"notification_id", "order_id", b"order_id", "recipient", b"recipient", "return_id", b"return_id", "send_time", b"send_time", "state", b"state", "subject", b"subject", "template", b"template"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "create_time", b"create_time", "customer_id", b"customer_id", "error", b"error", "notification_id", b"notification_id", "order_id", b"order_id", "pending_delivery", b"pending_delivery", "recipient", b"recipient", "return_id", b"return_id", "send_time", b"send_time", "state", b"state", "subject", b"subject", "template", b"template"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

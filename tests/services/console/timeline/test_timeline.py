@@ -13,6 +13,7 @@ from tradepost.notification.v1.notification_pb2 import (
     Notification,
     NotificationState,
     NotificationTemplate,
+    PendingDelivery,
 )
 from tradepost.order.admin.v1.saga_admin_service_pb2 import RetrySagaRequest
 from tradepost.order.admin.v1.saga_pb2 import Saga
@@ -30,6 +31,7 @@ from tradepost.type.v1.money_pb2 import Money
 from services.console.timeline.entry import Entry, Source
 from services.console.timeline.order_record import OrderRecord
 from services.console.timeline.timeline import timeline
+from services.console.wire.texts import instant_text
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PRICE = Money(currency_code="USD", minor_units=1_250)
@@ -258,6 +260,31 @@ def test_what_happened_after_a_version_is_left_out() -> None:
 
     assert [each.version for each in entries if each.source is Source.EVENT] == [1, 2, 3]
     assert titles(entries, Source.MAIL) == []
+
+
+def test_a_mail_that_waits_tells_why_and_until_when() -> None:
+    """An operator sees what the mail server said last, and when it is asked again."""
+    waits = Notification(
+        template=NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_CONFIRMED,
+        state=NotificationState.NOTIFICATION_STATE_PENDING,
+        create_time=at(0),
+        pending_delivery=PendingDelivery(
+            attempt_count=3, last_error="451 later", next_attempt_time=at(0)
+        ),
+    )
+    tried = Notification()
+    tried.CopyFrom(waits)
+    tried.pending_delivery.ClearField("next_attempt_time")
+    new = Notification(state=waits.state, create_time=at(0), pending_delivery=PendingDelivery())
+    entries = timeline(OrderRecord(Order(), mails=(waits, tried, new)))
+
+    said = [(dict(entry.facts).get("error"), entry.troubled) for entry in entries]
+    again = instant_text(NOON)
+    assert said == [
+        (f"451 later (attempt 3; the next one at {again})", True),
+        ("451 later (attempt 3; the next one is under way)", True),
+        (None, False),
+    ]
 
 
 def test_an_unknown_event_is_listed_by_its_name() -> None:

@@ -56,6 +56,25 @@ async def test_notifications_are_filtered_by_order_customer_and_state(
         assert len((await instance.stub.ListNotifications(request)).notifications) == number
 
 
+async def test_a_mail_that_waits_tells_why_and_until_when(
+    cluster: NotificationCluster, instance: NotificationInstance
+) -> None:
+    """While the mail server puts a mail off, its last answer and the next attempt are told."""
+    cluster.mail.answers_to_message.append("451 come again")
+    await cluster.append(new_order_id(), placed("ann"), confirmed())
+    (waiting,) = await instance.until(
+        lambda found: any(each.pending_delivery.HasField("next_attempt_time") for each in found)
+    )
+    (sent,) = await instance.until_sent(1)
+
+    delivery = waiting.pending_delivery
+    assert waiting.state == notification_pb2.NOTIFICATION_STATE_PENDING
+    assert delivery.attempt_count == 1
+    assert "451 come again" in delivery.last_error
+    assert delivery.next_attempt_time.ToDatetime() > waiting.create_time.ToDatetime()
+    assert not sent.HasField("pending_delivery")
+
+
 async def test_pages_hold_each_notification_once(
     cluster: NotificationCluster, instance: NotificationInstance
 ) -> None:
