@@ -55,7 +55,7 @@ def intention_of(form: FormData) -> Intention:
     values = {name: value for name, value in form.items() if isinstance(value, str)}
     reason = values.get("reason", "").strip()
     if not reason:
-        raise InvalidFormError("Say why. The reason is kept with your name in the audit trail.")
+        raise InvalidFormError("Say why. The reason is kept in the audit trail.")
     if len(reason) > MAX_REASON_CHARACTERS:
         raise InvalidFormError(f"A reason has at most {MAX_REASON_CHARACTERS} characters.")
     try:

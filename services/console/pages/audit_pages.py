@@ -13,10 +13,12 @@ from services.console.reading.every_service import ask_every_service
 from services.console.reading.gathering import Gathering
 from services.console.reading.stubs import SERVICES
 from services.console.views.audit_view import (
+    are_all_known,
     audit_filter,
     audit_table,
     deed_of_event,
     deed_of_record,
+    newest_deeds,
 )
 from services.console.views.query_values import QueryValues
 
@@ -56,11 +58,13 @@ async def audit(request: Request) -> Response:
         for event in console.books.personal
         if event.feed in services and actor in {"", event.actor}
     ]
+    newest = newest_deeds([*recorded, *told], MOST_DEEDS)
     return show(
         request,
         "audit.html",
         fields=audit_filter(values.query, SERVICES),
-        table=audit_table([*recorded, *told], MOST_DEEDS),
+        table=audit_table(newest),
+        are_all_known=are_all_known(newest),
         missing=parts.missing,
         faults=values.faults,
     )

@@ -82,17 +82,26 @@ def reason_of_event(payload: AnyMessage) -> str:
     return str(getattr(unpacked(payload), "reason", ""))
 
 
-def audit_table(deeds: Iterable[Deed], most: int) -> Table:
+def newest_deeds(deeds: Iterable[Deed], most: int) -> Sequence[Deed]:
     """The newest deeds first, at most so many."""
-    newest = sorted(deeds, key=lambda deed: deed.time, reverse=True)[:most]
-    return Table("What was done, the newest first", _COLUMNS, tuple(map(_row, newest)))
+    return sorted(deeds, key=lambda deed: deed.time, reverse=True)[:most]
+
+
+def audit_table(deeds: Iterable[Deed]) -> Table:
+    """A row for each deed."""
+    return Table("What was done, the newest first", _COLUMNS, tuple(map(_row, deeds)))
+
+
+def are_all_known(deeds: Iterable[Deed]) -> bool:
+    """Whether each deed tells who did it; in the open mode services know nobody."""
+    return all(deed.actor for deed in deeds)
 
 
 def _row(deed: Deed) -> Row:
     return Row(
         (
             when(deed.time),
-            Cell(deed.actor or "unknown", tone="" if deed.actor else "dim"),
+            Cell(deed.actor or "nobody known", tone="" if deed.actor else "dim"),
             Cell(deed.service),
             Cell(deed.what),
             Cell(deed.reason),

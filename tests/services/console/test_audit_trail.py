@@ -66,6 +66,7 @@ async def test_the_audit_trail_says_who_acted_and_why(suite: BreakableSuite, olg
 
     for text in ("person:olga", "RewindSubscription", "to be sure", order_id, "asked by phone"):
         assert text in trail
+    assert "nobody is known" not in trail
     assert "RewindSubscription" not in others
 
 

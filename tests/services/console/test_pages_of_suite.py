@@ -238,7 +238,9 @@ async def test_a_consumer_is_rewound(olga: Visitor, suite: BreakableSuite) -> No
     answer = await olga.send("feeds/rewind", 9, values, reason="to be sure")
 
     assert f"Rewound {one.consumer}, which was at" in answer.text
-    assert "RewindSubscription" in await text_of(olga, "audit")
+    trail = await text_of(olga, "audit")
+    assert "RewindSubscription" in trail
+    assert "Open mode: nobody is known" in trail
     page = await text_of(olga, "feeds", service="order")
     assert one.consumer in page
 
