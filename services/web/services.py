@@ -20,6 +20,7 @@ from tradepost.payment.v1 import payment_service_pb2
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
 from discovery.clock import Clock
+from discovery.registry.protocols import Watcher
 from discovery.tls.certificates import CertificateSource
 from services.chassis.channels import CorrelatedChannel, participant_channel
 from services.web.settings import TargetSettings
@@ -68,10 +69,12 @@ async def open_services(
     clock: Clock,
     rng: random.Random,
     certificates: CertificateSource | None = None,
+    watcher: Watcher | None = None,
 ) -> AsyncIterator[Services]:
     """Open the channels; they close when the block ends.
 
-    In the secure mode `certificates` are the application's own.
+    In the secure mode `certificates` are the application's own. A `watcher` finds the targets in
+    place of the one that their schemes name.
     """
     addresses = {
         "order": targets.order_target,
@@ -79,33 +82,24 @@ async def open_services(
         "inventory": targets.inventory_target,
         "notification": targets.notification_target,
     }
-    open_channel = partial(_open_channel, clock=clock, rng=rng, certificates=certificates)
+    open_channel = partial(participant_channel, clock=clock, rng=rng, certificates=certificates)
     async with AsyncExitStack() as open_channels:
         channels = {
-            name: await open_channels.enter_async_context(open_channel(name, target))
+            name: await open_channels.enter_async_context(
+                open_channel(target, contract=_CONTRACTS[name], watcher=watcher)
+            )
             for name, target in addresses.items()
         }
 
         def open_instance(service: str, endpoint: str) -> CorrelatedChannel:
-            return open_channel(service, f"static:///{endpoint}")
+            return open_channel(f"static:///{endpoint}", contract=_CONTRACTS[service])
 
-        yield services_of(channels, open_instance)
-
-
-def _open_channel(
-    service: str,
-    target: str,
-    *,
-    clock: Clock,
-    rng: random.Random,
-    certificates: CertificateSource | None,
-) -> CorrelatedChannel:
-    return participant_channel(
-        target, contract=_CONTRACTS[service], clock=clock, rng=rng, certificates=certificates
-    )
+        yield _services_of(channels, open_instance)
 
 
-def services_of(channels: Mapping[str, CorrelatedChannel], open_instance: OpenInstance) -> Services:
+def _services_of(
+    channels: Mapping[str, CorrelatedChannel], open_instance: OpenInstance
+) -> Services:
     """Combine channels by the services' names with their stubs."""
     return Services(
         channels=channels,

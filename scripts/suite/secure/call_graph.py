@@ -50,8 +50,8 @@ def policy_of(method: MethodDescriptor) -> MethodPolicy:
 def serving(service: ServiceDescriptor, services: Collection[str]) -> tuple[str, ...]:
     """The services that may serve a gRPC service: the one in its package's name, otherwise all.
 
-    `tradepost.order.admin.v1.SagaAdminService` is served by `order`; `tradepost.event.v1` belongs
-    to the chassis and is served by any of them.
+    `tradepost.order.admin.v1.SagaAdminService` is served by `order`; `tradepost.event.v1` and
+    `tradepost.instance.v1` belong to the chassis and are served by any of them.
     """
     owner = service.full_name.split(".")[1]
     return (owner,) if owner in services else tuple(services)

@@ -2,39 +2,28 @@
 
 import random
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
 import httpx2
 from cryptography.fernet import Fernet
-from tradepost.inventory.v1 import inventory_service_pb2
-from tradepost.notification.v1 import notification_service_pb2
-from tradepost.order.v1 import order_service_pb2
-from tradepost.payment.v1 import payment_service_pb2
 
 from discovery.tls.certificates import CertificateSource
-from scripts.suite.cluster import Cluster
-from services.chassis.channels import participant_channel
+from scripts.suite.cluster import SERVICES, Cluster
 from services.chassis.ids import IdFactory
 from services.console.application import NAME, console
 from services.console.pages.viewer import PREFIX
 from services.console.settings import ConsoleSettings
-from services.web.services import services_of
+from services.web.services import open_services
 from services.web.serving import running
 from services.web.session import SessionCookie
-from services.web.settings import LoginSettings, WebSettings
+from services.web.settings import LoginSettings, TargetSettings, WebSettings
 from tests.support.limits import WAIT_S
 from tests.support.suite.breakable_suite import CLOCK
 
 CSRF = "the token of the session"
 _KEY = Fernet.generate_key().decode()
-_CONTRACTS = {
-    "order": order_service_pb2.DESCRIPTOR,
-    "payment": payment_service_pb2.DESCRIPTOR,
-    "inventory": inventory_service_pb2.DESCRIPTOR,
-    "notification": notification_service_pb2.DESCRIPTOR,
-}
 _LOGIN = LoginSettings(issuer="http://127.0.0.1:9", client_id="console")
 
 
@@ -70,34 +59,15 @@ async def running_console(
     web = WebSettings(session_keys=_KEY, drain_s=0)
     rng = random.Random(11)
     ids = IdFactory(clock=CLOCK, rng=rng)
-    async with AsyncExitStack() as open_channels:
-        channels = {
-            name: await open_channels.enter_async_context(
-                participant_channel(
-                    suite.target(name),
-                    contract=contract,
-                    clock=CLOCK,
-                    rng=rng,
-                    certificates=certificates,
-                    watcher=suite.registry,
-                )
-            )
-            for name, contract in _CONTRACTS.items()
-        }
+    targets = TargetSettings(**{f"{name}_target": suite.target(name) for name in SERVICES})
+    async with open_services(
+        targets, clock=CLOCK, rng=rng, certificates=certificates, watcher=suite.registry
+    ) as services:
         app = console(
             ConsoleSettings(),
             web=web,
             login=_LOGIN,
-            services=services_of(
-                channels,
-                lambda service, endpoint: participant_channel(
-                    f"static:///{endpoint}",
-                    contract=_CONTRACTS[service],
-                    clock=CLOCK,
-                    rng=rng,
-                    certificates=certificates,
-                ),
-            ),
+            services=services,
             registry=suite.registry,
             clock=CLOCK,
             ids=ids,
