@@ -108,7 +108,9 @@ async def _is_prepared(
 
 
 async def _migrate(database: Database, versions: Path) -> None:
-    await database.migrate(versions)
+    newer = await database.migrate(versions)
+    if newer:
+        logs.get_logger("store").info("tables of a newer version", revisions=sorted(newer))
 
 
 def _text(error: BaseException) -> str:

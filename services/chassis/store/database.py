@@ -25,8 +25,8 @@ from services.chassis.store.errors import (
 )
 from services.chassis.store.job import Job
 from services.chassis.store.micros import to_micros
-from services.chassis.store.migrations import upgrade
 from services.chassis.store.readers import Readers
+from services.chassis.store.schema.upgrade import upgrade
 from services.chassis.store.silence import ANSWER_TIMEOUT_S, SilenceWatch
 from services.chassis.store.unit.change import Change
 from services.chassis.store.unit.needs import Needs
@@ -198,20 +198,23 @@ class Database:
         """
         return await self.read(self._dialect.has_ended, owner, snapshot=False)
 
-    async def migrate(self, versions: Path) -> None:
+    async def migrate(self, versions: Path) -> frozenset[str]:
         """Upgrade the tables to the newest revisions of the chassis and of the folder `versions`.
 
-        It runs under the writers' lock, so several instances may start at once.
+        It runs under the writers' lock, so several instances may start at once. Returns the
+        revisions of a newer version that tables have which this one can use as they are. Raises
+        WrongTablesError for others, what `write` raises, and the errors of a revision.
         """
         epoch = f"{to_micros(self._clock.now()):x}"
 
-        def run(connection: Connection) -> None:
-            upgrade(connection, versions, epoch=epoch)
+        def run(connection: Connection) -> frozenset[str]:
+            return upgrade(connection, versions, epoch=epoch)
 
         job = self._job(run, (), expires_in_s=MIGRATION_WAIT_S)
         with self.silence.long_statements():
             self.writer.submit(job)
-            await job.future
+            newer: frozenset[str] = await job.future
+        return newer
 
     def is_settings_fault(self, error: StoreUnavailableError) -> bool:
         """Whether the store failed for a reason that only other settings mend."""

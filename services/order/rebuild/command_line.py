@@ -25,6 +25,7 @@ from services.chassis.store.database import (
     StoreOverloadedError,
     StoreUnavailableError,
 )
+from services.chassis.store.errors import WrongTablesError
 from services.chassis.store.silence import LONG_STATEMENTS_FACTOR
 from services.chassis.work.lease import Leases, StaleLeaseError
 from services.order.rebuild.builders import (
@@ -50,6 +51,7 @@ _FAILURES = (
     StaleLeaseError,
     StoreUnavailableError,
     StoreOverloadedError,
+    WrongTablesError,
     grpc.aio.AioRpcError,
 )
 
@@ -103,7 +105,8 @@ async def _rebuild(
     rng: random.Random,
 ) -> RebuildReport:
     """Read the events and the payment service's feed, as a secure process where one would be."""
-    await database.migrate(MIGRATIONS)
+    if newer := await database.migrate(MIGRATIONS):
+        raise RebuildError(f"a newer version made the tables ({sorted(newer)}): rebuild with that")
     async with (
         secured("order", {}, clock=clock, rng=rng) as security,
         _payment_channel(

@@ -25,7 +25,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.saga.model import step_id
 from services.chassis.store.dialect import Dialect
-from services.chassis.store.migrations import upgrade
+from services.chassis.store.schema.upgrade import upgrade
 from services.chassis.store.sqlite import SqliteDialect
 from services.chassis.store.unit.unit import unit_of_work
 from services.chassis.store.urls import dialect_of

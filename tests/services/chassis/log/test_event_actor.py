@@ -13,9 +13,9 @@ from services.chassis.identity import caller
 from services.chassis.identity.caller import Caller
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog, NewEvent, StoredEvent, StreamAppend
-from services.chassis.store import migrations
 from services.chassis.store.database import Database
 from services.chassis.store.migrations import CHASSIS_VERSIONS
+from services.chassis.store.schema import upgrade
 from tests.support.store.databases import Databases, opened_database
 
 PLACED = NewEvent(type="tradepost.order.v1.OrderPlaced", payload=b"placed")
@@ -89,7 +89,7 @@ async def test_events_of_the_release_before_have_no_actor(
         shutil.copy(revision, tmp_path)
     database = await Database.open(databases.url("new"), clock=SystemClock(), owner="test")
     with monkeypatch.context() as former_release:
-        former_release.setattr(migrations, "CHASSIS_VERSIONS", tmp_path)
+        former_release.setattr(upgrade, "CHASSIS_VERSIONS", tmp_path)
         await database.migrate(tmp_path)
     await database.write(lambda connection: connection.exec_driver_sql(FORMER_EVENT).close())
 

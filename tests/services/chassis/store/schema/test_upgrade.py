@@ -3,15 +3,13 @@
 from pathlib import Path
 
 import pytest
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
 
 from discovery.clock import SystemClock
-from scripts.tools.paths import ROOT
 from services.chassis.store.database import Database
 from services.chassis.store.errors import WrongTablesError
-from services.chassis.store.migrations import CHASSIS_VERSIONS, newest_of
+from services.chassis.store.migrations import CHASSIS_VERSIONS
 from tests.support.store.databases import NEWEST_CHASSIS, Databases, open_database
 
 FIRST = """
@@ -22,6 +20,7 @@ revision = "{revision}"
 down_revision = {down_revision}
 branch_labels = {branch_labels}
 depends_on = None
+{compatible}
 
 
 def upgrade():
@@ -30,16 +29,22 @@ def upgrade():
 """
 
 
-def a_revision(folder: Path, number: int, *, table: str, more: str = "pass") -> None:
-    """Write revision `number` of a service's own migrations, which creates `table`."""
+def a_revision(
+    folder: Path, number: int, *, table: str, more: str = "pass", compatible_from: int = 0
+) -> None:
+    """Write revision `number` of a service's own migrations, which creates `table`.
+
+    Instances from revision `compatible_from` on can use the tables after it.
+    """
     folder.mkdir(exist_ok=True)
     (folder / f"{number:04}_{table}.py").write_text(
         FIRST.format(
             revision=f"shop_{number:04}",
-            down_revision=repr(f"shop_{number - 1:04}" if number > 1 else None),
+            down_revision=f'"shop_{number - 1:04}"' if number > 1 else None,
             branch_labels=repr(("shop",) if number == 1 else None),
             table=table,
             more=more,
+            compatible=f'compatible_from = "shop_{compatible_from:04}"' if compatible_from else "",
         )
     )
 
@@ -130,40 +135,97 @@ async def test_a_failing_revision_leaves_nothing_behind(
 
 
 async def test_tables_of_a_newer_version_are_refused(databases: Databases, tmp_path: Path) -> None:
-    """An older service does not touch tables that a newer one has upgraded."""
+    """An older service does not touch tables that need a newer one; the error names both."""
     a_revision(tmp_path / "shop", 1, table="shelf")
     a_revision(tmp_path / "shop", 2, table="basket")
     database = await a_database(databases)
     await database.migrate(tmp_path / "shop")
     (tmp_path / "shop" / "0002_basket.py").unlink()
 
-    with pytest.raises(WrongTablesError, match="shop_0002"):
+    with pytest.raises(WrongTablesError, match=r"at shop_0002.* ends with .*shop_0001"):
         await database.migrate(tmp_path / "shop")
 
     assert await database.read(revisions) == {NEWEST_CHASSIS, "shop_0002"}
     await database.close()
 
 
-@pytest.mark.parametrize("service", ["inventory", "notification", "order", "payment"])
-def test_the_newest_revisions_are_those_that_alembic_finds(service: str) -> None:
-    """Whether there is something to run is found out without Alembic, with the same answer."""
-    own = ROOT / "services" / service / "store" / "migrations"
-    alembic = {
-        head
-        for folder in (CHASSIS_VERSIONS, own)
-        for head in ScriptDirectory(str(folder), version_locations=[str(folder)]).get_heads()
-    }
-
-    assert newest_of([CHASSIS_VERSIONS, own]) == alembic
-
-
-def test_a_revision_that_is_written_in_another_way_is_left_to_alembic(tmp_path: Path) -> None:
-    """If one file cannot be read, nothing is concluded from the others."""
+async def test_tables_of_a_newer_version_that_allows_it_are_used(
+    databases: Databases, tmp_path: Path
+) -> None:
+    """An older service uses the tables of a newer one that says it can, and leaves them alone."""
     a_revision(tmp_path / "shop", 1, table="shelf")
-    file = tmp_path / "shop" / "0002_basket.py"
-    file.write_text("revision: str = 'shop_0002'\ndown_revision: str = 'shop_0001'\n")
+    a_revision(tmp_path / "shop", 2, table="basket", compatible_from=1)
+    database = await a_database(databases)
+    assert await database.migrate(tmp_path / "shop") == set()
+    (tmp_path / "shop" / "0002_basket.py").unlink()
 
-    assert newest_of([tmp_path / "shop"]) == set()
+    assert await database.migrate(tmp_path / "shop") == {"shop_0002"}
+
+    assert await database.read(revisions) == {NEWEST_CHASSIS, "shop_0002"}
+    assert {"shelf", "basket"} <= await database.read(tables)
+    await database.close()
+
+
+async def test_every_revision_since_must_allow_an_older_version(
+    databases: Databases, tmp_path: Path
+) -> None:
+    """What one revision took from older services, the next one doesn't give back."""
+    a_revision(tmp_path / "shop", 1, table="shelf")
+    a_revision(tmp_path / "shop", 2, table="basket")
+    a_revision(tmp_path / "shop", 3, table="till", compatible_from=1)
+    database = await a_database(databases)
+    await database.migrate(tmp_path / "shop")
+    (tmp_path / "shop" / "0003_till.py").unlink()
+
+    assert await database.migrate(tmp_path / "shop") == {"shop_0003"}
+
+    (tmp_path / "shop" / "0002_basket.py").unlink()
+    with pytest.raises(WrongTablesError, match=r"at shop_0003.* knows shop_0002.*shop_0001"):
+        await database.migrate(tmp_path / "shop")
+    await database.close()
+
+
+async def test_tables_that_are_newer_and_older_at_once_are_refused(
+    databases: Databases, tmp_path: Path
+) -> None:
+    """Revisions of two histories that don't follow each other are not mixed."""
+    a_revision(tmp_path / "shop", 1, table="shelf")
+    a_revision(tmp_path / "shop", 2, table="basket", compatible_from=1)
+    database = await a_database(databases)
+    await database.migrate(tmp_path / "shop")
+    (tmp_path / "shop" / "0002_basket.py").unlink()
+    changed = "UPDATE alembic_version SET version_num = 'chassis_0001'"
+    before = f"{changed} WHERE version_num = '{NEWEST_CHASSIS}'"
+    await database.write(lambda c: c.exec_driver_sql(before).close())
+
+    with pytest.raises(WrongTablesError, match=f"shop_0002.*{NEWEST_CHASSIS} before them"):
+        await database.migrate(tmp_path / "shop")
+    await database.close()
+
+
+async def test_tables_from_before_compatibility_was_recorded_get_it_at_the_next_start(
+    databases: Databases, tmp_path: Path
+) -> None:
+    """A version that finds its own revisions still leaves word for older ones, corrected ones too.
+
+    A service that is upgraded without a new revision can be rolled back like any other.
+    """
+    a_revision(tmp_path / "shop", 1, table="shelf")
+    a_revision(tmp_path / "shop", 2, table="basket")
+    database = await a_database(databases)
+    await database.migrate(tmp_path / "shop")
+    await database.write(lambda c: c.exec_driver_sql("DROP TABLE schema_compatibility").close())
+
+    await database.migrate(tmp_path / "shop")
+    (tmp_path / "shop" / "0002_basket.py").unlink()
+    with pytest.raises(WrongTablesError, match="shop_0002"):
+        await database.migrate(tmp_path / "shop")
+
+    a_revision(tmp_path / "shop", 2, table="basket", compatible_from=1)
+    await database.migrate(tmp_path / "shop")
+    (tmp_path / "shop" / "0002_basket.py").unlink()
+    assert await database.migrate(tmp_path / "shop") == {"shop_0002"}
+    await database.close()
 
 
 async def test_a_test_opens_a_migrated_database(databases: Databases, tmp_path: Path) -> None:
