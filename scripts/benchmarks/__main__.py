@@ -20,7 +20,6 @@ from scripts.benchmarks.checkout.baseline_choice import (
     DatabaseKind,
 )
 from scripts.benchmarks.checkout.checkout_run import run_checkouts
-from scripts.benchmarks.checkout.revision_checkout import RevisionError
 from scripts.benchmarks.coordination.coordination_run import run_coordination
 from scripts.benchmarks.discovery import row as discovery_row
 from scripts.benchmarks.discovery.bench import PAIRS, DiscoveryBench
@@ -39,6 +38,7 @@ from scripts.benchmarks.shared.peer_environment import PeerMissingError
 from scripts.benchmarks.soak import soak_run
 from scripts.benchmarks.soak.sample import SoakSample
 from scripts.benchmarks.soak.soak_report import SoakReport
+from scripts.releases.revision_checkout import RevisionError
 from scripts.suite import interruption
 from scripts.suite.run_folder import StartError
 from scripts.tools.commands import SetupError

@@ -13,6 +13,8 @@ PROGRAM = "./scripts/run"
 RUN_FOLDER = ROOT / ".run"
 PORT_MAX = 65_535
 NO_LIMIT = float("inf")
+# What `--roll-from` without a value asks for.
+LAST_RELEASE = "the last release"
 FLAGS = {
     "--kill": "kill instances, kill -9",
     "--kill-consul": "restart Consul; it loses all registrations (none with --secure)",
@@ -41,7 +43,10 @@ class CoordinationChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of the command line. Without `first_port`, free ports are taken."""
+    """The options of the command line. Without `first_port`, free ports are taken.
+
+    `roll_from` is what a person calls a commit, or LAST_RELEASE.
+    """
 
     baskets: int
     concurrency: int
@@ -57,6 +62,7 @@ class Options:
     folder: Path
     coordination: CoordinationChoice
     first_port: int | None
+    roll_from: str | None
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -65,6 +71,8 @@ def parse(arguments: Sequence[str]) -> Options:
     given = parser.parse_args(arguments)
     if given.through_edge and given.edge == "off":
         parser.error("--through-edge needs the edge, so it can't be off")
+    if given.roll_from is not None and _faults(given):
+        parser.error("--roll-from replaces all instances twice, which is enough for one run")
     return Options(
         baskets=given.baskets,
         concurrency=given.concurrency,
@@ -80,6 +88,7 @@ def parse(arguments: Sequence[str]) -> Options:
         folder=given.folder,
         coordination=CoordinationChoice(given.coordination),
         first_port=given.first_port,
+        roll_from=given.roll_from,
     )
 
 
@@ -98,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     _add_numbers(parser)
+    _add_versions(parser)
     for name, explanation in FLAGS.items():
         parser.add_argument(name, action="store_true", help=explanation)
     parser.add_argument(
@@ -131,6 +141,17 @@ def _parser() -> argparse.ArgumentParser:
         help="keeps logs and databases (default: %(default)s)",
     )
     return parser
+
+
+def _add_versions(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        *("--roll-from",),
+        nargs="?",
+        const=LAST_RELEASE,
+        metavar="REV",
+        help="start the services of another commit, branch or tag, replace every instance by this"
+        " checkout's, check the books, and go back; without REV, of %(const)s",
+    )
 
 
 def _add_numbers(parser: argparse.ArgumentParser) -> None:

@@ -50,16 +50,18 @@ async def replay_orders(
     rng: random.Random,
     disruptions: Sequence[Disruption] = (),
     edge: SuiteEdge | None = None,
+    observations: Observations | None = None,
     on_order_done: Callable[[Observations], None] = lambda _: None,
     on_fault: Callable[[str], None] = lambda _: None,
 ) -> ReplayReport:
     """Place the orders, wait until the suite is idle, and check the books.
 
     With an `edge` every fourth order is placed there, by REST, and the disruptions may kill it.
+    `observations` are those of the orders that the suite took before.
     Calls `on_order_done` after each order, and `on_fault` with a sentence for each fault. Raises
     StartError when the suite doesn't recover from a disruption.
     """
-    observed = Observations()
+    observed = Observations() if observations is None else observations
     rewinder = ConsumerRewinder(stubs.subscriptions, observations=observed, clock=clock, rng=rng)
     injector = FaultInjector(suite, rewinder=rewinder, clock=clock, edge=edge, on_fault=on_fault)
     started_s = clock.monotonic()

@@ -5,27 +5,32 @@ import random
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from functools import partial
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from discovery.clock import Clock
+from scripts.releases.last_release import last_release
+from scripts.releases.revision_checkout import RevisionError, commit_of, ensure_set_up
 from scripts.replay.faults.fault_plan import plan_faults
 from scripts.replay.front import Front, expect_ports, frequent_customer
 from scripts.replay.observations import Observations
-from scripts.replay.options import Options
+from scripts.replay.options import LAST_RELEASE, Options
 from scripts.replay.order_plan import expected_refusals, plan_orders, plentiful_sku, stock_for
 from scripts.replay.replay_report import ReplayReport
 from scripts.replay.replay_run import replay_orders
+from scripts.replay.roll import roll_there_and_back
 from scripts.suite import cluster
 from scripts.suite.baskets import Shop, basket_count, read_shop
 from scripts.suite.consul import ConsulAgent
 from scripts.suite.edge import SuiteEdge, lines_to_try
 from scripts.suite.interruption import SuiteStop
 from scripts.suite.items import create_items
+from scripts.suite.run_folder import StartError
 from scripts.suite.secure.credentials import Tls
 from scripts.suite.secure.instructions import instructions
-from scripts.suite.slot import ProcessSlot
+from scripts.suite.slot import THIS_INSTALLATION, Installation, ProcessSlot
 from scripts.suite.stubs import open_stubs
 from scripts.suite.web.lines_to_open import lines_to_open
 from scripts.tools.paths import ROOT
@@ -43,12 +48,13 @@ async def run(options: Options, *, console: Console, clock: Clock, stop: SuiteSt
     """
     rng = random.Random(options.seed)
     expect_ports(options)
+    older = await _older(options, console)
     with console.status("reading the baskets"):
         shop = await asyncio.to_thread(_read, options.baskets, rng)
     async with AsyncExitStack() as stack:
         with console.status("starting Consul and the services"):
             suite = await stack.enter_async_context(
-                _suite(options, clock=clock, rng=rng, stop=stop)
+                _suite(options, older, clock=clock, rng=rng, stop=stop)
             )
             stubs = await stack.enter_async_context(open_stubs(suite))
             units = stock_for(shop.baskets)
@@ -78,7 +84,12 @@ async def run(options: Options, *, console: Console, clock: Clock, stop: SuiteSt
 
 
 def _suite(
-    options: Options, *, clock: Clock, rng: random.Random, stop: SuiteStop
+    options: Options,
+    older: Installation | None,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    stop: SuiteStop,
 ) -> AbstractAsyncContextManager[cluster.Cluster]:
     return cluster.running(
         options.folder,
@@ -90,7 +101,23 @@ def _suite(
         secure=None if options.secure is None else Tls(options.secure),
         first_port=options.first_port,
         stop=stop,
+        installation=older or THIS_INSTALLATION,
     )
+
+
+async def _older(options: Options, console: Console) -> Installation | None:
+    """The version that a roll begins with, if there is one. Raises StartError."""
+    if options.roll_from is None:
+        return None
+    revision = options.roll_from
+    try:
+        if revision == LAST_RELEASE:
+            revision = last_release().commit
+        commit = await asyncio.to_thread(commit_of, revision)
+        with console.status(f"setting up {commit}, some minutes when it is new"):
+            return await asyncio.to_thread(ensure_set_up, commit)
+    except RevisionError as error:
+        raise StartError(f"--roll-from: {error}") from error
 
 
 def _read(baskets: int, rng: random.Random) -> Shop:
@@ -112,15 +139,19 @@ async def _replay(
     for slot in suite.slots:
         names.setdefault(slot.service, []).append(slot.name)
     disruptions = plan_faults(options.faults, names, random.Random(f"faults {options.seed}"))
+    replay = (
+        partial(replay_orders, disruptions=disruptions)
+        if options.roll_from is None
+        else roll_there_and_back
+    )
     with _progress(len(orders), console, clock) as on_order_done:
-        return await replay_orders(
+        return await replay(
             suite,
             stubs,
             orders,
             concurrency=options.concurrency,
             clock=clock,
             rng=random.Random(f"audit {options.seed}"),
-            disruptions=disruptions,
             edge=edge,
             on_order_done=on_order_done,
             on_fault=lambda what: console.print(what, highlight=False, markup=False),

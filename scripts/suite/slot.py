@@ -15,24 +15,45 @@ STOP_TIMEOUT_S = 20.0
 LOG_TAIL_LINES = 20
 
 
-def _kept_bytecode(root: Path) -> Mapping[str, str]:
-    """Settings with which the Python of a checkout keeps its bytecode.
+def _kept_bytecode(environment: Path) -> Mapping[str, str]:
+    """Settings with which the Python of a virtual environment keeps its bytecode.
 
     Compiling an instance's imports takes four times as long as the rest of its start.
     """
-    folder = root / VENV.relative_to(ROOT) / "bytecode"
-    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder)}
+    return {
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(environment / "bytecode"),
+    }
 
 
-KEEP_BYTECODE = _kept_bytecode(ROOT)
+KEEP_BYTECODE = _kept_bytecode(VENV)
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """A checkout of this repository that is set up: its folder, and the Python of its `.venv`."""
+    """A checkout of this repository, and a Python with the packages that it needs.
+
+    It is the Python of its own `.venv`, or that of another checkout with the same lock.
+    """
 
     root: Path
     python: Path
+
+    @property
+    def name(self) -> str:
+        """What people call it: a checkout of another commit is named after that."""
+        return "this checkout" if self.root == ROOT else self.root.name
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The environment of its processes: what they import of ours is the code of `root`."""
+        own = self.root / VENV.relative_to(ROOT)
+        environment = self.python.parents[1]
+        paths = os.pathsep.join([str(self.root), str(self.root / "generated")])
+        return {
+            **_kept_bytecode(environment),
+            **({} if environment == own else {"PYTHONPATH": paths}),
+        }
 
 
 THIS_INSTALLATION = Installation(ROOT, Path(sys.executable))
@@ -79,7 +100,7 @@ class ProcessSlot:
             self.process = subprocess.Popen(  # noqa: ASYNC220 - returns once it runs
                 [self.installation.python, "-m", "scripts.suite.child_process", self.module],
                 cwd=self.installation.root,
-                env={**os.environ, **_kept_bytecode(self.installation.root), **self.environment},
+                env={**os.environ, **self.installation.settings, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

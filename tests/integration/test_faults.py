@@ -19,12 +19,15 @@ from scripts.replay.faults.fault_plan import (
     EDGE_ROUNDS,
     KILL_ROUNDS,
     REWIND_ROUNDS,
+    Disruption,
     Fault,
 )
 from scripts.replay.replay_report import ReplayReport
 from scripts.suite.edge import running_edge
+from scripts.suite.slot import THIS_INSTALLATION
 from tests.support.limits import WAIT_S
 from tests.support.suite.breakable_suite import INSTANCES, SERVICES, BreakableSuite
+from tests.support.suite.other_versions import last_release_here, next_version
 
 ORCHESTRATED = Coordination.COORDINATION_ORCHESTRATED
 CHOREOGRAPHED = Coordination.COORDINATION_CHOREOGRAPHED
@@ -127,3 +130,27 @@ async def test_a_request_id_outlives_the_processes_that_saw_it(breakable: Breaka
             adjusted = InventoryServiceStub(channel).AdjustStock(adjust)
             assert await adjusted == stock
             assert ("tradepost-replayed", "true") in tuple(await adjusted.trailing_metadata())
+
+
+async def test_other_versions_take_part(breakable: BreakableSuite, tmp_path: Path) -> None:
+    """One instance of each service becomes the last release, as on the way back from a bad one.
+
+    Then an instance of the order service becomes the next version, which changes the tables under
+    the other one, and that instance starts again with this version, on the newer tables. A clone
+    without the release's commit takes the second half alone. It is the last test of this suite.
+    """
+    names = tuple(slot.name for slot in breakable.cluster.slots if slot.number == 1)
+    release = last_release_here()
+    back = [Disruption(0.3, drained=names, replaced_by=release)] if release else []
+    order = [
+        Disruption(0.3, drained=("order-1",), replaced_by=version)
+        for version in (next_version(tmp_path), THIS_INSTALLATION)
+    ]
+
+    report = await breakable.replay(6, orders=24, disruptions=[*back, *order])
+
+    assert_nothing_is_wrong(report, orders=24)
+    assert report.faults[Fault.DRAIN] == len(order) + len(names if release else ())
+    logs = {slot.name: slot.log.read_text() for slot in breakable.slots("order")}
+    served_on_newer = {name for name, log in logs.items() if "tables of a newer version" in log}
+    assert served_on_newer == {"order-1"}

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from discovery.clock import Clock
-from scripts.benchmarks.checkout.revision_checkout import ensure_set_up
 from scripts.benchmarks.floor import floor_cluster
 from scripts.benchmarks.peers import engines
 from scripts.benchmarks.shared.comparison import (
@@ -27,6 +26,7 @@ from scripts.benchmarks.shared.measured_suite import MeasuredSuite
 from scripts.benchmarks.shared.peer_environment import ensure_installed
 from scripts.benchmarks.statements.counted_turns import StatementRow, count_statements
 from scripts.benchmarks.stored.prefilled_suite import SuiteKind, open_prefilled_suite
+from scripts.releases.revision_checkout import ensure_set_up
 from scripts.suite.slot import THIS_INSTALLATION
 
 FLOOR_TARGET = 0.7

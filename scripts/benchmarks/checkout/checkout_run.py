@@ -13,11 +13,11 @@ from scripts.benchmarks.checkout import baselines
 from scripts.benchmarks.checkout.baseline_choice import Against, BaselineChoice, DatabaseKind
 from scripts.benchmarks.checkout.baselines import CheckoutBench
 from scripts.benchmarks.checkout.checkout_report import CheckoutReport
-from scripts.benchmarks.checkout.revision_checkout import commit_of
 from scripts.benchmarks.shared import machine
 from scripts.benchmarks.shared.comparison import ComparisonPlan, ComparisonRow
 from scripts.benchmarks.shared.demand import read_demand
 from scripts.benchmarks.statements.counted_turns import StatementRow
+from scripts.releases.revision_checkout import commit_of
 
 
 async def run_checkouts(

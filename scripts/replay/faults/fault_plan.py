@@ -16,6 +16,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from scripts.suite.slot import Installation
+
 KILL_ROUNDS = 2
 CONSUL_ROUNDS = 2
 REWIND_ROUNDS = 2
@@ -51,7 +53,8 @@ class Disruption:
 
     It begins once `at_share` of its portion of the orders are settled. Killed instances stay down
     for `down_s`, Consul for `consul_down_s` (None: Consul isn't restarted). With `rewound` all
-    consumers are rewound. Of the edge `edge_killed` is killed.
+    consumers are rewound. Of the edge `edge_killed` is killed. Drained instances start again with
+    the code of `replaced_by`, or with their own.
     """
 
     at_share: float
@@ -61,6 +64,7 @@ class Disruption:
     consul_down_s: float | None = None
     rewound: bool = False
     edge_killed: EdgeProcess | None = None
+    replaced_by: Installation | None = None
 
 
 def plan_faults(
@@ -89,6 +93,19 @@ def plan_faults(
         for index, process in zip(among, EdgeProcess, strict=True):
             disruptions[index] = replace(disruptions[index], edge_killed=process)
     return tuple(disruptions)
+
+
+def plan_roll(
+    slots: Sequence[str], installation: Installation, rng: random.Random
+) -> tuple[Disruption, ...]:
+    """Replace the instances one by one by the code of `installation`, in an order by seed.
+
+    So the services run in many mixes of both versions, also those that no rollout plans.
+    """
+    return tuple(
+        Disruption(at_share=_share(rng), drained=(name,), replaced_by=installation)
+        for name in rng.sample(slots, len(slots))
+    )
 
 
 def _without_faults(number: int, rng: random.Random) -> list[Disruption]:

@@ -9,10 +9,10 @@ import pytest
 import typer
 
 from discovery.clock import SystemClock
-from scripts.benchmarks.checkout import revision_checkout
 from scripts.benchmarks.checkout.baseline_choice import Against, BaselineChoice
 from scripts.benchmarks.shared.demand import read_demand
 from scripts.benchmarks.stored.prefilled_suite import SuiteKind, open_prefilled_suite
+from scripts.releases import revision_checkout
 from scripts.suite.slot import Installation
 from scripts.tools.paths import ROOT
 
@@ -63,7 +63,7 @@ def test_an_unknown_revision_ends_the_run_before_it_begins(tmp_path: Path) -> No
 
     assert done.returncode == 2
     (line,) = done.stdout.splitlines()
-    assert line.startswith("ours-at=no-such-revision names no commit here")
+    assert line.startswith("no-such-revision names no commit here")
     assert not list(tmp_path.iterdir())
 
 
@@ -71,6 +71,20 @@ def test_a_name_that_looks_like_an_option_is_no_option() -> None:
     """git takes a revision as a name, whatever it begins with."""
     with pytest.raises(revision_checkout.RevisionError, match="names no commit"):
         revision_checkout.commit_of("--help")
+
+
+@pytest.mark.parametrize(
+    ("lock", "enough"),
+    [("{all}", True), ("", True), ("{all}leftpad==1.0 \\\n", False), ("grpcio==1.0 \\\n", False)],
+)
+def test_a_revision_whose_packages_are_here_needs_no_environment(
+    tmp_path: Path, lock: str, *, enough: bool
+) -> None:
+    """All packages of its lock must be in the lock of this checkout, in the same versions."""
+    here = (ROOT / "requirements.txt").read_text()
+    (tmp_path / "requirements.txt").write_text(lock.format(all=here))
+
+    assert revision_checkout.needs_no_other_packages(tmp_path) == enough
 
 
 async def test_a_revision_runs_its_own_code(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from scripts.replay import token_command
 from scripts.replay.faults.fault_plan import Fault
-from scripts.replay.options import RUN_FOLDER, parse
+from scripts.replay.options import LAST_RELEASE, RUN_FOLDER, parse
 
 
 def test_only_an_edge_that_gets_orders_is_killed() -> None:
@@ -35,3 +35,16 @@ def test_orders_are_not_placed_at_an_edge_that_is_off(capsys: pytest.CaptureFixt
         parse(["--through-edge", "--edge", "off"])
 
     assert "--through-edge needs the edge" in capsys.readouterr().err
+
+
+def test_a_roll_is_from_the_last_release_or_from_what_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A roll has no other faults: it replaces all instances twice already."""
+    assert parse([]).roll_from is None
+    assert parse(["--roll-from"]).roll_from == LAST_RELEASE
+    assert parse(["--roll-from", "v1.2.0"]).roll_from == "v1.2.0"
+    with pytest.raises(SystemExit):
+        parse(["--roll-from", "--kill"])
+
+    assert "--roll-from replaces all instances twice" in capsys.readouterr().err

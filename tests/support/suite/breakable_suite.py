@@ -6,6 +6,7 @@ Its leases are short, so that work of a killed instance is soon taken over.
 import asyncio
 import random
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tradepost.order.v1.order_pb2 import Coordination, Order
@@ -20,7 +21,7 @@ from discovery.clock import SystemClock
 from scripts.replay.books import every_check
 from scripts.replay.books.equation import Equation
 from scripts.replay.books.snapshot import take_snapshot
-from scripts.replay.faults.fault_plan import Fault, plan_faults
+from scripts.replay.faults.fault_plan import Disruption, Fault, plan_faults
 from scripts.replay.observations import Observations
 from scripts.replay.order_placer import SETTLED, create_request
 from scripts.replay.order_plan import CustomerAction, PlannedOrder, plan_orders, stock_for
@@ -64,8 +65,12 @@ class BreakableSuite:
         orders: int = 60,
         edge: SuiteEdge | None = None,
         coordination: Coordination = Coordination.COORDINATION_UNSPECIFIED,
+        disruptions: Sequence[Disruption] = (),
     ) -> ReplayReport:
-        """Replay orders while these faults happen; with an edge, every fourth is placed there."""
+        """Replay orders while these faults happen; with an edge, every fourth is placed there.
+
+        `disruptions` come after those that the faults lead to.
+        """
         planned_orders = [
             replace(planned, coordination=coordination) for planned in await self.plan(seed, orders)
         ]
@@ -78,7 +83,7 @@ class BreakableSuite:
             concurrency=16,
             clock=CLOCK,
             rng=rng,
-            disruptions=plan_faults(frozenset(faults), names, rng),
+            disruptions=(*plan_faults(frozenset(faults), names, rng), *disruptions),
             edge=edge,
         )
 

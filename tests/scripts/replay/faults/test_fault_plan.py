@@ -13,7 +13,9 @@ from scripts.replay.faults.fault_plan import (
     EdgeProcess,
     Fault,
     plan_faults,
+    plan_roll,
 )
+from scripts.suite.slot import THIS_INSTALLATION
 
 SLOTS = {
     "inventory": ("inventory-1", "inventory-2"),
@@ -68,6 +70,17 @@ def test_no_strike_takes_two_instances_of_a_service(seed: int) -> None:
     for disruption in planned(seed, *EVERYTHING):
         services = [name.partition("-")[0] for name in (*disruption.killed, *disruption.drained)]
         assert len(services) == len(set(services))
+
+
+def test_a_roll_replaces_every_instance_once_and_by_itself() -> None:
+    """The seed chooses the order, so that every service meets both versions of the others."""
+    names = [name for slots in SLOTS.values() for name in slots]
+    plans = [plan_roll(names, THIS_INSTALLATION, random.Random(seed)) for seed in SEEDS]
+
+    for plan in plans:
+        assert sorted(one.drained for one in plan) == sorted((name,) for name in names)
+        assert {one.replaced_by for one in plan} == {THIS_INSTALLATION}
+    assert len({tuple(one.drained for one in plan) for plan in plans}) > 1
 
 
 @pytest.mark.parametrize("faults", [{Fault.CONSUL}, {Fault.CONSUL, Fault.KILL}, EVERYTHING])
