@@ -16,8 +16,8 @@ class SetupError(Exception):
     """Setup can't do something on this machine; the message says what a person can do."""
 
 
-def run(*command: str | Path, settings: dict[str, str] | None = None) -> str:
-    """Run a command in the checkout and return what it printed.
+def run(*command: str | Path, settings: dict[str, str] | None = None, folder: Path = ROOT) -> str:
+    """Run a command in the checkout, or in another folder, and return what it printed.
 
     `settings` are added to its environment. Raises SetupError with its output when it fails or
     doesn't exist. The command inherits setup's lock, so that after a kill of setup the lock is
@@ -27,7 +27,7 @@ def run(*command: str | Path, settings: dict[str, str] | None = None) -> str:
     try:
         done = subprocess.run(
             words,
-            cwd=ROOT,
+            cwd=folder,
             env=_environment(settings or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -1,11 +1,14 @@
 """A setting that can't be right stops the start: one line with the variable, exit status 78."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from scripts.releases.released_tables import tables_sql
 from scripts.suite.consul import free_ports
 from scripts.suite.postgres import NOT_DURABLE, PostgresServer
 from tests.support.suite.service_process import service_process
@@ -99,6 +102,30 @@ async def test_a_wrong_setting_stops_the_start(
     assert (status, line["event"], line["setting"]) == (WRONG_SETTINGS, "cannot start", variable)
     assert cause in line["cause"]
     assert "secret" not in str(line)
+
+
+async def test_tables_that_need_a_newer_version_stop_the_start(tmp_path: Path) -> None:
+    """The line names the revision of the tables, the oldest one that can use them, and its own."""
+    url = SQLITE.format(folder=tmp_path)
+    with closing(sqlite3.connect(tmp_path / "db")) as database:
+        database.executescript(tables_sql("inventory"))
+        database.execute("DELETE FROM alembic_version WHERE version_num LIKE 'inventory%'")
+        database.execute("INSERT INTO alembic_version VALUES ('inventory_9999')")
+        database.execute(
+            "INSERT INTO schema_compatibility VALUES ('inventory_9999', 'inventory_9998')"
+        )
+        database.commit()
+    async with service_process("inventory", {"DATABASE_URL": url}) as process:
+        status = await process.end()
+
+    line = process.lines[-1]
+    assert (status, line["event"], line["setting"]) == (
+        WRONG_SETTINGS,
+        "cannot start",
+        "DATABASE_URL",
+    )
+    assert "at inventory_9999, which needs a version" in line["cause"]
+    assert "knows inventory_9998; this one ends with chassis_" in line["cause"]
 
 
 async def test_a_missing_variable_stops_the_start() -> None:

@@ -81,7 +81,7 @@ async def test_the_resource_is_what_the_environment_says() -> None:
     assert resource["service.name"] == "orders-eu"
     assert resource["service.instance.id"] == "pod-7"
     assert resource["region"] == "eu west"
-    assert resource["service.version"] == "0.1.0"
+    assert resource["service.version"] == ServerSettings.model_fields["version"].default
 
 
 async def test_http_exports_to_the_paths_of_the_signals() -> None:

@@ -1,0 +1,103 @@
+"""The steps of a release: what each one changes, and how it is done."""
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from scripts.releases import released_tables
+from scripts.releases.last_release import FOLDER, RELEASE, tables_file
+from scripts.tools.checks import RELEASED
+from scripts.tools.commands import run
+from scripts.tools.paths import buf_path
+
+CHANGELOG = "CHANGELOG.md"
+UNRELEASED = "## Unreleased\n"
+CONTAINERFILE = "deploy/Containerfile"
+IMAGE = "tradepost"
+# Programs that build an image, the first one that is there is taken.
+BUILDERS = ("buildah", "podman", "docker")
+# The line in each file that has the version, which is in the group.
+VERSION_LINES: Mapping[str, str] = {
+    "pyproject.toml": r'^version = "(.+)"$',
+    "services/chassis/server/settings.py": r'^    version: str = "(.+)"$',
+    "docs/operations.md": r"^\| `TRADEPOST_VERSION` \| (\S+) \|",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: a line for a person, and what does it. It raises SetupError and OSError."""
+
+    text: str
+    do: Callable[[], object]
+
+
+def tag_of(version: str) -> str:
+    """The tag of a version."""
+    return f"v{version}"
+
+
+def steps(root: Path, version: str, *, commit: str, date: str) -> Iterator[Step]:
+    """The steps that make `version` of the code at `commit`, in the checkout `root`."""
+    for file, line in VERSION_LINES.items():
+        yield Step(f"{file}: {version}", partial(_write_version, root / file, line, version))
+    heading = f"## {version} - {date}"
+    yield Step(f"{CHANGELOG}: {heading}", partial(_name_section, root / CHANGELOG, heading))
+    yield Step(
+        f"{RELEASED}: the contracts",
+        partial(run, buf_path(), "build", "--output", RELEASED, folder=root),
+    )
+    for service in released_tables.services(root):
+        made = tables_file(service, root).relative_to(root)
+        yield Step(f"{made}: the tables", partial(_write_tables, service, root))
+    yield Step(
+        f"{FOLDER}/{RELEASE}: {version}, {commit}",
+        partial(_write_release, root / FOLDER / RELEASE, version, commit),
+    )
+    wheel = (sys.executable, "-m", "hatchling", "build", "--target", "wheel")
+    yield Step("dist/: the wheel", partial(run, *wheel, folder=root))
+    if (root / CONTAINERFILE).exists():
+        yield _image(root, version)
+    message = f"Release {version}"
+    yield Step(f"commit: {message}", partial(_commit, root, message))
+    tag = ("git", "tag", "--annotate", tag_of(version), "--message", message)
+    yield Step(f"tag: {tag_of(version)}", partial(run, *tag, folder=root))
+
+
+def _image(root: Path, version: str) -> Step:
+    name = f"{IMAGE}:{version}"
+    builder = next(filter(shutil.which, BUILDERS), None)
+    if builder is None:
+        return Step(f"no image: it takes one of {', '.join(BUILDERS)}", lambda: None)
+    command = (builder, "build", "--file", CONTAINERFILE, "--tag", name, ".")
+    return Step(f"image: {name}", partial(run, *command, folder=root))
+
+
+def _write_version(file: Path, line: str, version: str) -> None:
+    text = file.read_text()
+    (found,) = re.finditer(line, text, re.MULTILINE)
+    file.write_text(text[: found.start(1)] + version + text[found.end(1) :])
+
+
+def _name_section(file: Path, heading: str) -> None:
+    file.write_text(file.read_text().replace(UNRELEASED, f"{UNRELEASED}\n{heading}\n", 1))
+
+
+def _write_tables(service: str, root: Path) -> None:
+    file = tables_file(service, root)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(released_tables.tables_sql(service, root))
+
+
+def _write_release(file: Path, version: str, commit: str) -> None:
+    file.write_text(json.dumps({"version": version, "commit": commit}, indent=2) + "\n")
+
+
+def _commit(root: Path, message: str) -> None:
+    run("git", "add", "--all", folder=root)
+    run("git", "commit", "--quiet", "--message", message, folder=root)
