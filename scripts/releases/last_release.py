@@ -1,8 +1,8 @@
 """What the last release left in this checkout, so that it is known without the history.
 
-A clone may have no tags and no older commits (`git clone --depth 1`), so `released/` holds the
-version, its commit, and the tables of each service as SQL for SQLite. The contracts of the release
-are `protos/released.binpb`.
+A clone may have no tags and no older commits (`git clone --depth 1`), so the folder `last`
+holds the version, its commit, and the tables of each service as SQL for SQLite. The contracts of
+the release are `protos/released.binpb`.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scripts.tools.paths import ROOT
 
-FOLDER = "released"
+FOLDER = "scripts/releases/last"
 RELEASE = "release.json"
 
 

@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, explanation in FLAGS.items():
         parser.add_argument(name, action="store_true", help=explanation)
     parser.add_argument(
-        *("--secure",),
+        "--secure",
         nargs="?",
         choices=SECURE,
         const=SECURE[0],
@@ -119,14 +119,14 @@ def _parser() -> argparse.ArgumentParser:
         " people; `./scripts/run token --help` makes more tokens (default: %(const)s)",
     )
     parser.add_argument(
-        *("--edge",),
+        "--edge",
         choices=("on", "off"),
         default="on",
         help="with --stay, serve the public methods, the shop and the console at an Envoy"
         " (default: %(default)s)",
     )
     parser.add_argument(
-        *("--coordination",),
+        "--coordination",
         choices=[choice.value for choice in CoordinationChoice],
         default=CoordinationChoice.ORCHESTRATION.value,
         help="how the steps of a checkout are coordinated (default: %(default)s)",
@@ -135,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         "--json", type=_new_file, metavar="FILE", help="also write the figures to FILE"
     )
     parser.add_argument(
-        *("--folder",),
+        "--folder",
         type=from_caller,
         default=RUN_FOLDER,
         help="keeps logs and databases (default: %(default)s)",
@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_versions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        *("--roll-from",),
+        "--roll-from",
         nargs="?",
         const=LAST_RELEASE,
         metavar="REV",
@@ -168,14 +168,14 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
             help=f"{explanation} (default: %(default)s)",
         )
     parser.add_argument(
-        *("--seed",),
+        "--seed",
         type=int,
         default=1,
         metavar="N",
         help="chooses baskets, payment methods, cancels (default: %(default)s)",
     )
     parser.add_argument(
-        *("--first-port",),
+        "--first-port",
         type=_number(1, PORT_MAX),
         metavar="PORT",
         help="Consul's port; the instances get the next ones, in the order of the services that is"

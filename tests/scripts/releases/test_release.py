@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.releases.last_release import last_release
+from scripts.releases.last_release import FOLDER, last_release
 from scripts.releases.release import EXIT_FAILED, EXIT_REFUSED, release
 from scripts.releases.released_tables import tables_sql
 from scripts.tools.paths import ROOT
@@ -70,7 +70,7 @@ def test_a_release_is_a_commit_a_tag_and_a_wheel(clone: Clone) -> None:
     released = clone.git("rev-parse", "HEAD")
     tried, plan = clone.release(dry_run=True)
     assert (tried, clone.is_untouched(released)) == (0, True)
-    (clone.root / "released" / "order.sql").unlink()
+    (clone.root / FOLDER / "order.sql").unlink()
     clone.git("commit", "--quiet", "--all", "--message", "Forget tables")
     code = clone.git("rev-parse", "HEAD")
 
@@ -82,11 +82,11 @@ def test_a_release_is_a_commit_a_tag_and_a_wheel(clone: Clone) -> None:
     assert said.splitlines()[-1] == f"to publish it: git push origin HEAD v{NEXT}"
     assert clone.git("rev-parse", f"v{NEXT}^{{commit}}") == clone.git("rev-parse", "HEAD")
     assert clone.git("rev-parse", "HEAD~1") == code
-    assert json.loads((clone.root / "released" / "release.json").read_text()) == {
+    assert json.loads((clone.root / FOLDER / "release.json").read_text()) == {
         "version": NEXT,
         "commit": code,
     }
-    assert (clone.root / "released" / "order.sql").read_text() == tables_sql("order")
+    assert (clone.root / FOLDER / "order.sql").read_text() == tables_sql("order")
     project = tomllib.loads((clone.root / "pyproject.toml").read_text())["project"]
     assert project["version"] == NEXT
     assert f'    version: str = "{NEXT}"' in clone.git(
