@@ -19,7 +19,8 @@ nothing. A stream succeeds with its first message, and fails when it breaks, bef
 
 The breaker counts the same attempts, but only the codes of `Method.breaker_codes` as failures: by
 default UNAVAILABLE, DEADLINE_EXCEEDED and RESOURCE_EXHAUSTED. A message above a size limit, which
-gRPC answers with RESOURCE_EXHAUSTED, is a success.
+gRPC answers with RESOURCE_EXHAUSTED, is a success. All attempts that one lost connection takes with
+it are one failure to the breaker: they tell of one process that ended, not of the service.
 """
 
 import grpc
@@ -61,8 +62,9 @@ def failed(
     latency_s: float,
     timeout_s: float | None,
     now_s: float,
+    lost: bool = False,
 ) -> None:
-    """Record a unary attempt that ended in an error."""
+    """Record a unary attempt that ended in an error; `lost`: with its connection."""
     code = error.code()
     if code is grpc.StatusCode.CANCELLED:
         return
@@ -70,7 +72,8 @@ def failed(
         if _had_fair_time(method, timeout_s, now_s):
             _failure(method, record, code, latency_s, now_s)
     elif code in FAILURES:
-        _failure(method, record, code, latency_s, now_s, asked_s=_pushback_s(error))
+        asked_s = _pushback_s(error)
+        _failure(method, record, code, latency_s, now_s, asked_s=asked_s, lost=lost)
     elif code is grpc.StatusCode.RESOURCE_EXHAUSTED and not is_too_large(code, error.details()):
         _shed(method, record, latency_s, now_s, asked_s=_pushback_s(error))
     elif is_unknown_method(error):
@@ -87,10 +90,11 @@ def stream_failed(
     latency_s: float,
     now_s: float,
     details: str | None = None,
+    lost: bool = False,
 ) -> None:
     """Record the end of a stream; its first message was recorded, so only a failure counts."""
     if code in FAILURES:
-        _failure(method, record, code, 0.0, now_s, lasted_s=latency_s)
+        _failure(method, record, code, 0.0, now_s, lasted_s=latency_s, lost=lost)
     elif code is grpc.StatusCode.RESOURCE_EXHAUSTED and not is_too_large(code, details):
         _shed(method, record, latency_s, now_s, asked_s=None)
     elif code is grpc.StatusCode.UNIMPLEMENTED:
@@ -113,6 +117,7 @@ def _failure(
     *,
     asked_s: float | None = None,
     lasted_s: float | None = None,
+    lost: bool = False,
 ) -> None:
     load = record.load
     if code in APPLICATION_FAULTS:
@@ -122,7 +127,8 @@ def _failure(
         load.failures_in_row += 1
     else:
         load.failed(latency_s, now_s, pushback_s=asked_s)
-    _note(method, record, code, latency_s if lasted_s is None else lasted_s, now_s)
+    began_s = now_s - (latency_s if lasted_s is None else lasted_s)
+    _note(method, record, code, began_s, now_s, lost=lost)
 
 
 def _shed(
@@ -131,18 +137,28 @@ def _shed(
     # Shedding is fast: its latency would attract more calls to the overloaded instance.
     if asked_s is not None and not method.waits:
         record.load.pushed_back(asked_s, now_s)
-    _note(method, record, grpc.StatusCode.RESOURCE_EXHAUSTED, latency_s, now_s)
+    _note(method, record, grpc.StatusCode.RESOURCE_EXHAUSTED, now_s - latency_s, now_s)
 
 
 def _note(
-    method: Method, record: InstanceStats, code: grpc.StatusCode, lasted_s: float, now_s: float
+    method: Method,
+    record: InstanceStats,
+    code: grpc.StatusCode,
+    began_s: float,
+    now_s: float,
+    *,
+    lost: bool = False,
 ) -> None:
-    if code in method.breaker_codes:
-        method.outcomes.failed(now_s, record, began_s=now_s - lasted_s)
-    else:
+    if code not in method.breaker_codes:
         method.outcomes.calls.append(now_s)
+    elif not lost:
+        method.outcomes.failed(now_s, record, began_s=began_s)
+    elif began_s >= record.lost_s:
+        # The first attempt that this loss ended; the others began before it, too.
+        record.lost_s = now_s
+        method.outcomes.failed(now_s, record, began_s=began_s)
     record.outcomes[method].failed(now_s, code)
-    record.suspect(record, method, code, now_s - lasted_s, now_s)
+    record.suspect(record, method, code, began_s, now_s)
 
 
 def _pushback_s(error: grpc.aio.AioRpcError) -> float | None:

@@ -73,6 +73,7 @@ class InstanceStats:
         "ejections",
         "instance",
         "load",
+        "lost_s",
         "outcomes",
         "redeem",
         "returned_s",
@@ -94,6 +95,8 @@ class InstanceStats:
         # How often in a row: each ejection is longer than the one before.
         self.ejections = 0
         self.returned_s = now_s
+        # When an attempt last ended because the connection was lost.
+        self.lost_s = float("-inf")
         self.suspect = suspect
         self.redeem = redeem
 

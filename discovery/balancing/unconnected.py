@@ -1,4 +1,4 @@
-"""Recognizes an attempt that gRPC ended before it was sent, because its connection was lost.
+"""Recognizes an attempt that ended because its connection was lost, and one that wasn't even sent.
 
 A pick takes an instance whose connection is READY. If the connection is lost before gRPC has put
 the attempt on it, gRPC dials again, and an attempt whose dial fails ends with UNAVAILABLE. It was
@@ -15,6 +15,14 @@ from discovery.registry.instance import Instance
 
 # C-core's pick_first, about its last dial.
 _DIAL_FAILED = "failed to connect to all addresses; last error: "
+
+
+def was_lost(code: grpc.StatusCode, connection: Connection) -> bool:
+    """Whether the attempt that has just ended with this code lost its connection.
+
+    Another attempt that ends with UNAVAILABLE was answered so by the instance.
+    """
+    return code is grpc.StatusCode.UNAVAILABLE and not connection.is_still_ready()
 
 
 def was_not_sent(error: grpc.aio.AioRpcError, connection: Connection | None) -> bool:

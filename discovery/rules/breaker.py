@@ -10,8 +10,10 @@ including those that it refused itself. From 20 attempts on:
   RESOURCE_EXHAUSTED. Any other status is an answer of the application, and so is accepted.
 - While half of the attempts are accepted, nothing is refused.
 - If nothing is accepted, one attempt in ten is still sent, and at least one a second.
-- If all failures are of one instance and others accept, nothing is refused: an instance that dies
+- If all failures are of one instance and others accept, nothing is refused: an instance that hangs
   fails many calls at once, and their retries must get through.
+- All attempts that one lost connection takes with it are one failure, for the same reason
+  (`discovery.balancing.attempt_outcome`).
 - From the first success on, the chance sinks to 0 within a second, unless an attempt fails that
   began after that success. After 20 attempts without such a failure the outage is forgotten.
 """

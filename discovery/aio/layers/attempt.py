@@ -9,9 +9,10 @@ import grpc
 from discovery.aio.call_status import at_once, cancel_collected, when_final
 from discovery.aio.layers.by_kind import by_kind
 from discovery.aio.sent import AioLayer, StreamSend, StreamSent, UnarySend
+from discovery.aio.subchannel import Subchannel
 from discovery.balancing import attempt_outcome
-from discovery.balancing.instance_stats import InstanceStats
 from discovery.balancing.load import Load
+from discovery.balancing.unconnected import was_lost
 from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.rules.method import Method
@@ -49,7 +50,13 @@ def _unary(monotonic: Callable[[], float], method: Method, _nothing_below: Unary
         except grpc.aio.AioRpcError as error:
             ended_s = ended[0]
             attempt_outcome.failed(
-                method, record, error, latency_s=ended_s - now_s, timeout_s=timeout_s, now_s=ended_s
+                method,
+                record,
+                error,
+                latency_s=ended_s - now_s,
+                timeout_s=timeout_s,
+                now_s=ended_s,
+                lost=was_lost(error.code(), subchannel),
             )
             raise
         except GeneratorExit:
@@ -84,28 +91,33 @@ def _stream(
         multicallable = subchannel.multicallables.get(method) or subchannel.multicallable(method)
         rpc: grpc.aio.Call = multicallable(call.request, **call.arguments())
         call.attempt = rpc
-        record = subchannel.record
-        record.load.begin(call.now_s, due=False)
-        rpc.add_done_callback(partial(_stream_ended, record, method, call.now_s, monotonic))
+        subchannel.load.begin(call.now_s, due=False)
+        rpc.add_done_callback(partial(_stream_ended, subchannel, method, call.now_s, monotonic))
         return rpc
 
     return send
 
 
 def _stream_ended(
-    record: InstanceStats,
+    subchannel: Subchannel,
     method: Method,
     began_s: float,
     monotonic: Callable[[], float],
     rpc: grpc.aio.Call,
 ) -> None:
-    record.load.end(due=False)
+    subchannel.load.end(due=False)
     now_s = monotonic()
 
     def ended(code: grpc.StatusCode) -> None:
         details = at_once(rpc.details()) if code is grpc.StatusCode.RESOURCE_EXHAUSTED else None
         attempt_outcome.stream_failed(
-            method, record, code, latency_s=now_s - began_s, now_s=now_s, details=details
+            method,
+            subchannel.record,
+            code,
+            latency_s=now_s - began_s,
+            now_s=now_s,
+            details=details,
+            lost=was_lost(code, subchannel),
         )
 
     when_final(rpc, ended)

@@ -9,9 +9,10 @@ from typing import Any
 import grpc
 
 from discovery.balancing import attempt_outcome
-from discovery.balancing.instance_stats import InstanceStats
+from discovery.balancing.unconnected import was_lost
 from discovery.blocking.end_of_call import on_attempt_end
 from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
+from discovery.blocking.subchannel import Subchannel
 from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.rules.method import Kind, Method
@@ -34,7 +35,7 @@ def layer(*, lock: threading.Condition, clock: Clock) -> BlockingLayer:
             subchannel: Any = call.subchannel  # the pick layer sets a Subchannel of this driver
             made = subchannel.multicallable(method, *call.codec)
             timeout_s = call.arguments()["timeout"]
-            ended = partial(_observe, lock, clock, method, subchannel.record, call.now_s, timeout_s)
+            ended = partial(_observe, lock, clock, method, subchannel, call.now_s, timeout_s)
             return (_begin if call.returns_rpc else _ask)(made, method, call, ended)
 
         return send
@@ -70,7 +71,7 @@ def _observe(  # noqa: PLR0917 - all but the last two are bound once for each at
     lock: threading.Condition,
     clock: Clock,
     method: Method,
-    record: InstanceStats,
+    subchannel: Subchannel,
     began_s: float,
     timeout_s: float | None,
     code: grpc.StatusCode,
@@ -83,13 +84,14 @@ def _observe(  # noqa: PLR0917 - all but the last two are bound once for each at
     shed = code is grpc.StatusCode.RESOURCE_EXHAUSTED and error is not None
     details = error.details() if shed else None
     with lock:
+        record, lost = subchannel.record, was_lost(code, subchannel)
         if method.kind is Kind.UNARY_UNARY and code is not _OK:
             attempt_outcome.failed(
-                method, record, error, latency_s=took_s, timeout_s=timeout_s, now_s=now_s
+                method, record, error, latency_s=took_s, timeout_s=timeout_s, now_s=now_s, lost=lost
             )
         elif code is not _OK:
             attempt_outcome.stream_failed(
-                method, record, code, latency_s=took_s, now_s=now_s, details=details
+                method, record, code, latency_s=took_s, now_s=now_s, details=details, lost=lost
             )
         elif method.kind is not Kind.UNARY_STREAM:
             # The reader of a stream of responses records its first message (`Repeater`). In a

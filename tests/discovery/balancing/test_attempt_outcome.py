@@ -15,6 +15,7 @@ from discovery.rules.retry_policy import DEFAULT_RETRY
 FAULTS = (StatusCode.UNKNOWN, StatusCode.INTERNAL, StatusCode.DATA_LOSS)
 BAD = (StatusCode.UNAVAILABLE, *FAULTS)
 NEITHER = (StatusCode.CANCELLED, StatusCode.RESOURCE_EXHAUSTED, StatusCode.UNIMPLEMENTED)
+UNAVAILABLE = grpc.aio.AioRpcError(StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata())
 GOOD = tuple(
     code
     for code in StatusCode
@@ -272,3 +273,25 @@ def test_every_failure_is_reported_to_the_ejector() -> None:
 def test_shedding_with_pushback_is_no_failure_in_a_row() -> None:
     """Shedding raises the load, but is no failure in a row: the instance isn't broken."""
     assert after(StatusCode.RESOURCE_EXHAUSTED, pushback="8000").failures_in_row == 0
+
+
+def test_attempts_lost_with_one_connection_are_one_failure_to_the_breaker() -> None:
+    """A process that is killed takes many calls with it, but the service has failed once."""
+    of, record = method(), EjectorCalls().record()
+    for began_s in (1.0, 1.5, 2.0):
+        attempt_outcome.failed(
+            of, record, UNAVAILABLE, latency_s=3.0 - began_s, timeout_s=None, now_s=3.0, lost=True
+        )
+    attempt_outcome.stream_failed(
+        of, record, StatusCode.UNAVAILABLE, latency_s=2.0, now_s=3.1, lost=True
+    )
+    assert len(of.outcomes.failures) == len(of.outcomes.calls) == 1
+    # Ejection counts each of them.
+    assert len(record.outcomes[of].failures) == 4
+
+    # Its next connection was lost, too, and it answered one more attempt with UNAVAILABLE.
+    for lost in (True, False):
+        attempt_outcome.failed(
+            of, record, UNAVAILABLE, latency_s=0.5, timeout_s=None, now_s=4.0, lost=lost
+        )
+    assert len(of.outcomes.failures) == 3

@@ -1,5 +1,6 @@
 """The breaker is asked before each attempt; a refused attempt reaches no instance."""
 
+import asyncio
 import random
 from typing import Any
 
@@ -12,6 +13,7 @@ from discovery.errors import RefusalReason
 from discovery.rules.method import Kind
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.hedged_instances import hedged_instances
+from tests.support.discovery.killable_instances import killable_instances
 from tests.support.discovery.probe_service import Open, Refusal, Start, path, ready, subchannels
 
 
@@ -249,3 +251,31 @@ async def test_a_refused_retry_of_a_stream_ends_it_with_what_was_sent(
 
     assert (await call.code(), await call.details()) == (StatusCode.UNAVAILABLE, "scripted")
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("method", ["Post", "Watch"])
+async def test_two_killed_instances_are_two_failures(method: str) -> None:
+    """Two instances die with a dozen calls each; retries at the next ones must get through."""
+    with killable_instances(2) as instances:
+        target = "static:///" + ",".join(instances.addresses())
+        async with discovery.open_channel(target) as channel:
+            await ready(channel, 2)
+            calls = [asyncio.create_task(_call(channel, method)) for _ in range(24)]
+            await asyncio.to_thread(instances.accepted, 24)
+            instances.kill()
+
+            assert await asyncio.gather(*calls) == [StatusCode.UNAVAILABLE] * 24
+            (breaker,) = channel.explain().breakers
+            assert (breaker.attempts, breaker.accepted, breaker.refusing) == (2, 0, False)
+
+
+async def _call(channel: discovery.Channel, method: str) -> StatusCode | None:
+    """Call the method and return its status."""
+    try:
+        if method == "Watch":
+            await channel.unary_stream(path(method))(b"x").read()
+        else:
+            await channel.unary_unary(path(method))(b"x")
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return None

@@ -8,9 +8,11 @@ import pytest
 from grpc import StatusCode
 
 import discovery
+from discovery import blocking
 from discovery.errors import RefusalReason
 from tests.discovery.blocking.conftest import OpenBlocking, StartInBackground
 from tests.support.discovery.blocking.manual_readiness import AdjustableClock, ready
+from tests.support.discovery.killable_instances import killable_instances
 from tests.support.discovery.probe_service import Refusal, path
 
 
@@ -150,3 +152,21 @@ def test_a_refused_retry_ends_the_call_with_what_was_sent(
     assert [one.details() for one in errors] == ["scripted"]
     assert not isinstance(errors[0], discovery.LocalRefusalError)
     assert len(server.seen) == 2
+
+
+def test_two_killed_instances_are_two_failures() -> None:
+    """Two instances die with a dozen calls each; retries at the next ones must get through."""
+    with killable_instances(2) as instances:
+        target = "static:///" + ",".join(instances.addresses())
+        with blocking.open_channel(target) as channel:
+            ready(channel, 2)
+            post = channel.unary_unary(path("Post"))
+            calls = [post.future(b"x") for _ in range(24)]
+            instances.accepted(24)
+            instances.kill()
+
+            assert {call.code() for call in calls} == {StatusCode.UNAVAILABLE}
+            (breaker,) = channel.explain().breakers
+            # A call may notice its end a moment before the channel notices that of its connection.
+            assert breaker.attempts < 20
+            assert not breaker.refusing
