@@ -21,6 +21,7 @@ FLAGS = {
     "--drain": "drain and replace every instance",
     "--rewind": "rewind all consumers to the start of their feeds",
     "--postgres": "use a PostgreSQL server, not SQLite files",
+    "--containers": "run the instances in containers, of the image that is built of this checkout",
     "--through-edge": "place every fourth order by REST at the edge, which --kill kills too",
     "--stay": "go on serving until Ctrl-C",
 }
@@ -55,6 +56,7 @@ class Options:
     faults: frozenset[Fault]
     through_edge: bool
     postgres: bool
+    containers: bool
     secure: str | None
     stay: bool
     edge: bool
@@ -73,6 +75,10 @@ def parse(arguments: Sequence[str]) -> Options:
         parser.error("--through-edge needs the edge, so it can't be off")
     if given.roll_from is not None and _faults(given):
         parser.error("--roll-from replaces all instances twice, which is enough for one run")
+    if given.containers and (given.postgres or given.secure):
+        parser.error("--containers goes with SQLite and the open mode only")
+    if given.containers and given.roll_from is not None:
+        parser.error("--roll-from runs checkouts, so it doesn't go with --containers")
     return Options(
         baskets=given.baskets,
         concurrency=given.concurrency,
@@ -81,6 +87,7 @@ def parse(arguments: Sequence[str]) -> Options:
         faults=_faults(given),
         through_edge=given.through_edge,
         postgres=given.postgres,
+        containers=given.containers,
         secure=given.secure,
         stay=given.stay,
         edge=given.edge == "on",

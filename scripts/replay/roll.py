@@ -39,12 +39,12 @@ async def roll_there_and_back(
     The books are checked after each way; if they don't balance, there is no way back. Raises
     StartError when an instance doesn't start.
     """
-    older, half = suite.slots[0].installation, len(orders) // 2
+    older, half = suite.slots[0].programs, len(orders) // 2
     ways = {THERE: (THIS_INSTALLATION, orders[:half]), BACK: (older, orders[half:])}
     names = [slot.name for slot in suite.slots]
     observed = Observations()
     reports: dict[str, ReplayReport] = {}
-    for way, (installation, part) in ways.items():
+    for way, (programs, part) in ways.items():
         reports[way] = await replay_orders(
             suite,
             stubs,
@@ -52,7 +52,7 @@ async def roll_there_and_back(
             concurrency=concurrency,
             clock=clock,
             rng=rng,
-            disruptions=plan_roll(names, installation, rng),
+            disruptions=plan_roll(names, programs, rng),
             edge=edge,
             observations=observed,
             on_order_done=on_order_done,
@@ -61,7 +61,7 @@ async def roll_there_and_back(
         if not reports[way].balanced:
             break
         # Said now, because a way back that is refused has no report.
-        on_fault(f"every instance runs {installation.name}, and the books balance")
+        on_fault(f"every instance runs {programs.name}, and the books balance")
     return _of_all(reports)
 
 

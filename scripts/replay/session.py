@@ -24,13 +24,14 @@ from scripts.replay.roll import roll_there_and_back
 from scripts.suite import cluster
 from scripts.suite.baskets import Shop, basket_count, read_shop
 from scripts.suite.consul import ConsulAgent
+from scripts.suite.containers.image_programs import ImagePrograms, image_programs
 from scripts.suite.edge import SuiteEdge, lines_to_try
 from scripts.suite.interruption import SuiteStop
 from scripts.suite.items import create_items
 from scripts.suite.run_folder import StartError
 from scripts.suite.secure.credentials import Tls
 from scripts.suite.secure.instructions import instructions
-from scripts.suite.slot import THIS_INSTALLATION, Installation, ProcessSlot
+from scripts.suite.slot import THIS_INSTALLATION, Installation, ProcessSlot, Programs
 from scripts.suite.stubs import open_stubs
 from scripts.suite.web.lines_to_open import lines_to_open
 from scripts.tools.paths import ROOT
@@ -51,11 +52,14 @@ async def run(options: Options, *, console: Console, clock: Clock, stop: SuiteSt
     older = await _older(options, console)
     with console.status("reading the baskets"):
         shop = await asyncio.to_thread(_read, options.baskets, rng)
+    programs = await _programs(options, console)
     async with AsyncExitStack() as stack:
         with console.status("starting Consul and the services"):
+            began_s = clock.monotonic()
             suite = await stack.enter_async_context(
-                _suite(options, older, clock=clock, rng=rng, stop=stop)
+                _suite(options, older or programs, clock=clock, rng=rng, stop=stop)
             )
+            _print_start(programs, clock.monotonic() - began_s, console)
             stubs = await stack.enter_async_context(open_stubs(suite))
             units = stock_for(shop.baskets)
             items = await create_items(stubs.inventory, shop.products, units, rng=rng)
@@ -83,9 +87,28 @@ async def run(options: Options, *, console: Console, clock: Clock, stop: SuiteSt
     return report
 
 
+async def _programs(options: Options, console: Console) -> Programs:
+    """The checkout's programs, or those of the image. Raises StartError."""
+    if not options.containers:
+        return THIS_INSTALLATION
+    with console.status("building the image"):
+        return await asyncio.to_thread(image_programs, options.folder)
+
+
+def _print_start(programs: Programs, taken_s: float, console: Console) -> None:
+    if isinstance(programs, ImagePrograms):
+        image = programs.image
+        console.print(
+            f"image {image.name}, {image.megabytes} MB; Consul and all containers serve after"
+            f" {taken_s:.1f} s",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
 def _suite(
     options: Options,
-    older: Installation | None,
+    programs: Programs,
     *,
     clock: Clock,
     rng: random.Random,
@@ -101,7 +124,7 @@ def _suite(
         secure=None if options.secure is None else Tls(options.secure),
         first_port=options.first_port,
         stop=stop,
-        installation=older or THIS_INSTALLATION,
+        programs=programs,
     )
 
 

@@ -40,7 +40,7 @@ from scripts.suite.secure.consul_setup import secure_agent
 from scripts.suite.secure.credentials import Credentials, Tls
 from scripts.suite.secure.operator_access import OperatorAccess, operator_access
 from scripts.suite.secure.private_files import private_folder
-from scripts.suite.slot import THIS_INSTALLATION, Installation, ProcessSlot
+from scripts.suite.slot import THIS_INSTALLATION, ProcessSlot, Programs
 
 SERVICES = ("inventory", "payment", "order", "notification")
 START_TIMEOUT_S = 120.0
@@ -124,14 +124,14 @@ async def running(
     secure: Tls | None = None,
     first_port: int | None = None,
     stop: SuiteStop | None = None,
-    installation: Installation = THIS_INSTALLATION,
+    programs: Programs = THIS_INSTALLATION,
 ) -> AsyncIterator[Cluster]:
     """Start the suite in an empty `folder`; stop it at the end of the block. Raises StartError.
 
     `environment` holds additional settings for all instances. With `keep` the data of an earlier
     run are used again; they must be of the same database, and not those of a secure suite. With
     `first_port` Consul listens there and the instances on the ports after it; otherwise on free
-    ports. `stop` gets the instances, whose code is that of `installation`. Nothing is deleted while
+    ports. `stop` gets the instances, whose code is that of `programs`. Nothing is deleted while
     another run uses the folder.
     """
     with only_user(folder):
@@ -155,7 +155,7 @@ async def running(
                     )
                 ]
                 for slot in slots:
-                    slot.installation = installation
+                    slot.programs = programs
                 if stop is not None:
                     stop.include(slots)
                 return slots

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from scripts.tools.paths import ROOT, VENV
 
@@ -27,6 +28,23 @@ def _kept_bytecode(environment: Path) -> Mapping[str, str]:
 
 
 KEEP_BYTECODE = _kept_bytecode(VENV)
+
+
+class Programs(Protocol):
+    """Where the programs of slots come from: a checkout, or an image."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    def start(self, slot: "ProcessSlot", log: BinaryIO) -> subprocess.Popen[bytes]:
+        """Start a slot's module in its environment; return before it serves."""
+        ...
+
+    def send(self, slot: "ProcessSlot", number: signal.Signals) -> None:
+        """Send a signal to the program in a slot."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +73,23 @@ class Installation:
             **({} if environment == own else {"PYTHONPATH": paths}),
         }
 
+    def start(self, slot: "ProcessSlot", log: BinaryIO) -> subprocess.Popen[bytes]:
+        """Start a slot's module; it ends with this process."""
+        return subprocess.Popen(
+            [self.python, "-m", "scripts.suite.child_process", slot.module],
+            cwd=self.root,
+            env={**os.environ, **self.settings, **slot.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+    def send(self, slot: "ProcessSlot", number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        if slot.process is not None:
+            slot.process.send_signal(number)
+
 
 THIS_INSTALLATION = Installation(ROOT, Path(sys.executable))
 
@@ -64,7 +99,7 @@ class ProcessSlot:
     """A slot of a service, in which one process at a time runs `module`.
 
     The process may be replaced; the slot's name, log and environment stay. Its code is that of
-    `installation`.
+    `programs`.
     """
 
     service: str
@@ -72,7 +107,7 @@ class ProcessSlot:
     module: str
     log: Path
     environment: Mapping[str, str]
-    installation: Installation = THIS_INSTALLATION
+    programs: Programs = THIS_INSTALLATION
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -97,15 +132,7 @@ class ProcessSlot:
         fork here.
         """
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: ASYNC220 - returns once it runs
-                [self.installation.python, "-m", "scripts.suite.child_process", self.module],
-                cwd=self.installation.root,
-                env={**os.environ, **self.installation.settings, **self.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self.process = self.programs.start(self, log)
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Signal the process and wait until it has ended: SIGTERM drains it, SIGKILL ends it.
@@ -114,17 +141,17 @@ class ProcessSlot:
         """
         if self.process is None or self.ended:
             return
-        self.process.send_signal(how)
+        self.send(how)
         try:
             await asyncio.to_thread(self.process.wait, STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self.send(signal.SIGKILL)
             await asyncio.to_thread(self.process.wait)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process, if there is one."""
         if self.process is not None:
-            self.process.send_signal(number)
+            self.programs.send(self, number)
 
     def tail(self) -> str:
         """The last lines of the log."""

@@ -134,7 +134,7 @@ def ensure_consul() -> None:
         raise SetupError("install Consul with your package manager and run me again")
     print("installing Consul into .tools", flush=True)
     sha256 = CONSUL_SHA256[debian.architecture()]
-    draft = _empty_draft()
+    draft = empty_draft()
     debian.unpack(CONSUL_PACKAGE, suite=CONSUL_SUITE, folder=draft, sha256=sha256)
     program = TOOLS / "consul"
     (draft / "usr/bin/consul").rename(program)
@@ -169,10 +169,9 @@ def _unpacked_for_tests(title: str, packages: Sequence[str]) -> Path | None:
         print(f"install {title} with your package manager to run its tests", flush=True)
         return None
     print(f"installing {title} into .tools", flush=True)
-    draft = _empty_draft()
+    draft = empty_draft()
     try:
-        for package in packages:
-            debian.unpack(package, suite=debian.codename(), folder=draft)
+        debian.unpack(*packages, suite=debian.codename(), folder=draft)
     except SetupError as error:
         print(f"{title}, which only tests need, can't be installed: {error}", flush=True)
         return None
@@ -191,7 +190,7 @@ def ensure_chromium() -> None:
         print("install Chromium with your package manager to run the tests of pages", flush=True)
         return
     print("installing Chromium with fonts and libraries into .tools", flush=True)
-    draft = _empty_draft()
+    draft = empty_draft()
     try:
         debian.unpack_all(*CHROMIUM_PACKAGES, suite=debian.codename(), folder=draft)
         program = _installed("chromium", draft, CHROMIUM_SCRIPT)
@@ -254,13 +253,13 @@ def _is_there(name: str) -> bool:
 
 def unpacked(lock: Path) -> Path:
     """Unpack what a lock names into a draft folder next to the final one."""
-    draft = _empty_draft()
+    draft = empty_draft()
     pip = (PYTHON, "-m", "pip", "install", "--no-deps", "--require-hashes")
     run_showing_downloads(*pip, "--target", draft, "-r", lock)
     return draft
 
 
-def _empty_draft() -> Path:
+def empty_draft() -> Path:
     """An empty folder to be renamed at the end; removes that of a killed run."""
     draft = TOOLS / "draft"
     if draft.exists():

@@ -47,25 +47,27 @@ def architecture() -> str:
     return run("dpkg", "--print-architecture").strip()
 
 
-def unpack(package: str, *, suite: str, folder: Path, sha256: str | None = None) -> None:
-    """Fetch `package` (`name` or `name=version`) from `suite` and unpack it into `folder`.
+def unpack(*packages: str, suite: str, folder: Path, sha256: str | None = None) -> None:
+    """Fetch `packages` (`name` or `name=version`) from `suite` and unpack them into `folder`.
 
-    Tries the machine's mirrors in turn. Raises SetupError when none has the package, or when its
-    SHA-256 is another one.
+    Tries the machine's mirrors in turn. Raises SetupError when none has them, or when the SHA-256
+    of one is another one than the given.
     """
     refusals = []
     for mirror in apt_sources.mirrors():
         with tempfile.TemporaryDirectory() as private:
             try:
-                archive = _download(package, f"{mirror} {suite} main", Path(private))
+                archives = _download(packages, f"{mirror} {suite} main", Path(private))
             except SetupError as error:
                 refusals.append(str(error))
                 continue
-            if sha256 is not None and hashlib.sha256(archive.read_bytes()).hexdigest() != sha256:
-                raise SetupError(f"{archive.name} is not the file that is expected here")
-            run("dpkg-deb", "-x", archive, folder)
+            for archive in archives:
+                if sha256 not in {None, hashlib.sha256(archive.read_bytes()).hexdigest()}:
+                    raise SetupError(f"{archive.name} is not the file that is expected here")
+                run("dpkg-deb", "-x", archive, folder)
             return
-    raise SetupError("\n".join(["no mirror of this machine has " + package, *refusals]))
+    missing = f"no mirror of this machine has {', '.join(packages)}"
+    raise SetupError("\n".join([missing, *refusals]))
 
 
 def unpack_all(*packages: str, suite: str, folder: Path) -> None:
@@ -105,15 +107,15 @@ def codename() -> str:
     return platform.freedesktop_os_release()["VERSION_CODENAME"]
 
 
-def _download(package: str, source: str, folder: Path) -> Path:
-    """Download the .deb of `package` by an apt with private state in `folder`."""
+def _download(packages: Sequence[str], source: str, folder: Path) -> list[Path]:
+    """Download the .deb of each package by an apt with private state in `folder`."""
     nothing = folder / "nothing-installed"
     nothing.touch()
     settings = _updated(source, folder, nothing)
     download = folder / "download"
     download.mkdir()
-    run("env", "-C", download, "apt-get", "download", package, settings=settings)
-    return next(download.glob("*.deb"))
+    run("env", "-C", download, "apt-get", "download", *packages, settings=settings)
+    return sorted(download.glob("*.deb"))
 
 
 def _download_all(packages: Sequence[str], source: str, folder: Path) -> list[Path]:

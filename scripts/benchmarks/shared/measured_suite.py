@@ -76,7 +76,7 @@ async def open_suite(
         environment=environment,
         postgres=postgres,
         keep=keep,
-        installation=installation,
+        programs=installation,
     ) as running:
         await _stop_service(running, NOT_IN_CHECKOUT)
         async with (

@@ -12,7 +12,7 @@ from scripts.replay.faults.fault_plan import Disruption, EdgeProcess, Fault
 from scripts.replay.order_gate import OrderGate
 from scripts.suite.cluster import Cluster
 from scripts.suite.edge import SuiteEdge
-from scripts.suite.slot import Installation, ProcessSlot
+from scripts.suite.slot import ProcessSlot, Programs
 
 # Callers get this time to learn of new instances before the next disruption. On a busy machine they
 # get half of the time that the start took, as when an operator rolls a service ("minReadySeconds").
@@ -102,11 +102,11 @@ class FaultInjector:
         if process is EdgeProcess.CONTROL_PLANE:
             await edge.slot.start()
 
-    async def _drain(self, slot: ProcessSlot, replaced_by: Installation | None) -> None:
+    async def _drain(self, slot: ProcessSlot, replaced_by: Programs | None) -> None:
         successor = f" by {replaced_by.name}" if replaced_by else ""
         self._on_fault(f"draining {slot.name}, then replacing it{successor}")
         await slot.stop()
-        slot.installation = replaced_by or slot.installation
+        slot.programs = replaced_by or slot.programs
         self.done[Fault.DRAIN] += 1
         await slot.start()
 

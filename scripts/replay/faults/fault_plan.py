@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from scripts.suite.slot import Installation
+from scripts.suite.slot import Programs
 
 KILL_ROUNDS = 2
 CONSUL_ROUNDS = 2
@@ -64,7 +64,7 @@ class Disruption:
     consul_down_s: float | None = None
     rewound: bool = False
     edge_killed: EdgeProcess | None = None
-    replaced_by: Installation | None = None
+    replaced_by: Programs | None = None
 
 
 def plan_faults(
@@ -96,14 +96,14 @@ def plan_faults(
 
 
 def plan_roll(
-    slots: Sequence[str], installation: Installation, rng: random.Random
+    slots: Sequence[str], programs: Programs, rng: random.Random
 ) -> tuple[Disruption, ...]:
-    """Replace the instances one by one by the code of `installation`, in an order by seed.
+    """Replace the instances one by one by the code of `programs`, in an order by seed.
 
     So the services run in many mixes of both versions, also those that no rollout plans.
     """
     return tuple(
-        Disruption(at_share=_share(rng), drained=(name,), replaced_by=installation)
+        Disruption(at_share=_share(rng), drained=(name,), replaced_by=programs)
         for name in rng.sample(slots, len(slots))
     )
 

@@ -43,7 +43,6 @@ from services.chassis.server.settings import ServerSettings
 KEEPALIVE_TIME_MS = 30_000
 KEEPALIVE_TIMEOUT_MS = 10_000
 MIN_PING_INTERVAL_MS = 10_000
-LOOPBACK = "127.0.0.1"
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 # The edge lets 32 KiB of headers pass and adds its own; gRPC would refuse more than 8 KiB.
 MAX_METADATA_BYTES = 48 * 1024
@@ -109,11 +108,13 @@ async def checks(
         yield ""
         return
     server = _build_health(service, health_servicer, clock=clock, ids=ids)
-    address = f"{LOOPBACK}:{settings.health_port}"
-    port = await listen(server, address, None, setting="TRADEPOST_HEALTH_PORT")
+    address = settings.health_endpoint(settings.health_port)
+    port = await listen(
+        server, address, None, setting="TRADEPOST_HEALTH_HOST, TRADEPOST_HEALTH_PORT"
+    )
     await server.start()
     try:
-        yield f"{LOOPBACK}:{port}"
+        yield settings.health_endpoint(port)
     finally:
         await server.stop(None)
 

@@ -47,7 +47,8 @@ class ServerSettings(BaseSettings):
     channelz: bool = False
     # Whether the contracts are described to callers; by default in the open mode only.
     reflection: bool | None = None
-    # In the secure mode, the port on 127.0.0.1 that tells checks without a certificate the health.
+    # In the secure mode, where checks without a certificate are told the health, and nothing else.
+    health_host: HostSetting = "127.0.0.1"
     health_port: int = Field(default=0, ge=0, le=65_535)
     # A connection older than this is replaced, its calls going on for the grace; 0: never.
     max_connection_age_s: float = Field(default=0, ge=0)
@@ -56,8 +57,11 @@ class ServerSettings(BaseSettings):
     @property
     def listening_address(self) -> str:
         """`host:port` as gRPC listens on it, with brackets around an IPv6 address."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return _joined(self.host, self.port)
+
+    def health_endpoint(self, port: int) -> str:
+        """`host:port` of the health port, where it listens and where checks ask."""
+        return _joined(self.health_host, port)
 
     @property
     def address(self) -> str:
@@ -124,6 +128,10 @@ class DatabaseSettings(BaseSettings):
         ge=1,
         validation_alias=AliasChoices("DATABASE_TIMEOUT_S", "timeout_s"),
     )
+
+
+def _joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _is_any_address(host: str) -> bool:

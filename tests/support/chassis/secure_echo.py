@@ -32,6 +32,7 @@ async def secure_echo(
     intentions: ConsulIntentions | None = None,
     registrar: Registrar | None = None,
     reflection: bool | None = None,
+    health_host: str = "127.0.0.1",
     **behaviors: Any,
 ) -> AsyncIterator[RunningServer]:
     """Serve `echo_service(**behaviors)` with certificates of the service "echo"."""
@@ -39,7 +40,9 @@ async def secure_echo(
     background = () if intentions is None else (intentions.run,)
     async with running(
         echo_service(name=SERVICE, **behaviors),
-        settings=ServerSettings(drain_s=0, stop_grace_s=2, reflection=reflection),
+        settings=ServerSettings(
+            drain_s=0, stop_grace_s=2, reflection=reflection, health_host=health_host
+        ),
         clock=clock,
         ids=IdFactory(clock=clock, rng=rng),
         rng=rng,

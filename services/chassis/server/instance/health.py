@@ -1,6 +1,8 @@
 """grpc.health.v1: whether this instance accepts calls, per service and for the whole server ("").
 
-A client's balancer watches it, and so learns within one round trip that an instance leaves.
+A client's balancer watches it, and so learns within one round trip that an instance leaves. The
+name `liveness` is for those who restart an instance: it is SERVING while the process answers,
+whatever its store does, since a restart mends no store.
 """
 
 import asyncio
@@ -18,6 +20,7 @@ from services.chassis.request.errors import DrainingError
 from services.chassis.server.errors import UnknownServiceError
 
 SERVICE_NAME = "grpc.health.v1.Health"
+LIVENESS = "liveness"
 ANSWER_TIMEOUT_S = 2.0
 # Trailing metadata of the answer to Check: the incarnation of the process that answers.
 INCARNATION_KEY = "tradepost-incarnation"
@@ -27,7 +30,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
     """Keeps one status for all services of an instance: they start and stop together."""
 
     def __init__(self, service_names: Iterable[str], *, incarnation: str) -> None:
-        self._names = frozenset({"", *service_names})
+        self._names = frozenset({"", LIVENESS, *service_names})
         self.incarnation = incarnation
         self._status: int = health_pb2.HealthCheckResponse.NOT_SERVING
         self._is_serving = False
@@ -62,22 +65,23 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         if request.service not in self._names:
             raise UnknownServiceError(request.service)
         context.set_trailing_metadata(((INCARNATION_KEY, self.incarnation),))
-        return health_pb2.HealthCheckResponse(status=self._status)
+        return health_pb2.HealthCheckResponse(status=self._status_of(request.service))
 
     async def List(self, request: Message, context: Context) -> Message:
         """Return the status of every service."""
-        status = health_pb2.HealthCheckResponse(status=self._status)
-        statuses = dict.fromkeys(self._names, status)
+        statuses = {
+            name: health_pb2.HealthCheckResponse(status=self._status_of(name))
+            for name in self._names
+        }
         return health_pb2.HealthListResponse(statuses=statuses)  # type: ignore[attr-defined, no-any-return]
 
     async def Watch(
         self, request: health_pb2.HealthCheckRequest, context: Context
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
         """Yield the status now and after each change; an unknown service stays SERVICE_UNKNOWN."""
-        known = request.service in self._names
         sent = None
         while True:
-            status = self._status if known else health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+            status = self._status_of(request.service)
             changed = self._changed
             if status != sent:
                 sent = status
@@ -87,6 +91,12 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
                 raise DrainingError
             else:
                 await changed.wait()
+
+    def _status_of(self, name: str) -> int:
+        response = health_pb2.HealthCheckResponse
+        if name == LIVENESS:
+            return response.SERVING
+        return self._status if name in self._names else response.SERVICE_UNKNOWN
 
     def _become(self) -> None:
         serves = self._is_serving and not self._is_store_silent

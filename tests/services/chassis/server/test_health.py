@@ -81,6 +81,19 @@ async def test_list_names_every_service() -> None:
     assert {each.status for each in answer.statuses.values()} == {Response.SERVING}
 
 
+async def test_an_instance_without_its_store_lives() -> None:
+    """While its database is silent an instance serves nobody, and a restart would not help it."""
+    async with echo_server() as echo:
+        health: Any = health_pb2_grpc.HealthStub(echo.channel)
+        echo.server.health.store_silent(is_silent=True)
+        serves = await health.Check(asked(""))
+        lives = await health.Check(asked("liveness"))
+        answer = await health.List(health_pb2.HealthListRequest())  # type: ignore[attr-defined]
+
+    assert serves.status == answer.statuses[SERVICE_NAME].status == Response.NOT_SERVING
+    assert lives.status == answer.statuses["liveness"].status == Response.SERVING
+
+
 async def test_a_watcher_is_sent_every_change_at_once() -> None:
     """Watch sends the status now and after each change."""
     async with echo_server() as echo:

@@ -129,6 +129,18 @@ async def test_a_check_without_a_certificate_asks_the_health_port() -> None:
     assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 
+async def test_checks_from_other_machines_are_answered_where_the_setting_says() -> None:
+    """Kubernetes and an agent outside the container reach the health port at the address given."""
+    async with (
+        secure_echo(own(), health_host="127.0.0.3") as server,
+        grpc.aio.insecure_channel(server.instance.health_endpoint) as channel,
+    ):
+        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+
+    assert server.instance.health_endpoint.startswith("127.0.0.3:")
+    assert answer.status == SERVING
+
+
 @pytest.mark.parametrize("setting", [None, True, False])
 async def test_contracts_are_described_only_where_asked_for(setting: Any) -> None:
     """Reflection is off in the secure mode, unless TRADEPOST_REFLECTION turns it on."""
