@@ -22,6 +22,7 @@ from services.order.settings import ParticipantSettings, SagaSettings
 from services.payment.settings import FeedSettings, PaymentSettings
 from services.storefront.settings import StorefrontSettings
 from services.web.settings import LoginSettings, TargetSettings, WebSettings
+from tests.support.deploy.documented import VARIABLE, documented
 
 ALL = (
     *(DatabaseSettings, RegistrySettings, ServerSettings, TelemetrySettings),
@@ -30,7 +31,6 @@ ALL = (
     *(ListenerTlsSettings, WebSettings, LoginSettings, TargetSettings),
     *(ConsoleSettings, StorefrontSettings),
 )
-VARIABLE = re.compile(r"(?:CONSUL|DATABASE|DISCOVERY|OTEL|TRADEPOST)_[A-Z][A-Z0-9_]*")
 READ_BY_DISCOVERY = re.compile(rf"environ(?:\.get\(|\[|, )\"({VARIABLE.pattern})\"")
 # Read by OpenTelemetry's own code.
 OF_OPENTELEMETRY = frozenset(
@@ -49,13 +49,6 @@ URLS_WITH_SECRETS = (
     "consul://hunter2@?hunter2",
     "//hunter2@[::1/?a=b&c=hunter2",
 )
-
-
-def documented() -> set[str]:
-    """The variables in the first column of the tables of docs/operations.md."""
-    lines = (ROOT / "docs" / "operations.md").read_text().splitlines()
-    cells = [line.split("|")[1] for line in lines if line.startswith("| `")]
-    return {name for cell in cells for name in VARIABLE.findall(cell)}
 
 
 def of_settings() -> set[str]:
