@@ -81,7 +81,7 @@ def downloads() -> list[tuple[str, int]]:
     due = [] if STAMP.exists() else [("buf, grpcurl, PostgreSQL and uv", DOWNLOAD_MB)]
     if not ENVOY_STAMP.exists():
         due.append(("Envoy", ENVOY_MB))
-    if not _is_there("consul"):
+    if not is_there("consul"):
         due.append(("Consul", CONSUL_MB))
     return due
 
@@ -91,7 +91,7 @@ def test_downloads() -> list[tuple[str, int]]:
     if not debian.is_debian():
         return []
     sizes = {"PgBouncer": PGBOUNCER_MB, "Prometheus": PROMETHEUS_MB, "Chromium": CHROMIUM_MB}
-    return [(name, size) for name, size in sizes.items() if not _is_there(name.lower())]
+    return [(name, size) for name, size in sizes.items() if not is_there(name.lower())]
 
 
 def ensure_packaged() -> None:
@@ -128,7 +128,7 @@ def ensure_envoy() -> None:
 
 def ensure_consul() -> None:
     """Install Debian's Consul unless there is one on PATH. Raises SetupError when it can't."""
-    if _is_there("consul"):
+    if is_there("consul"):
         return
     if not (debian.is_debian() and debian.architecture() in CONSUL_SHA256):
         raise SetupError("install Consul with your package manager and run me again")
@@ -146,7 +146,7 @@ def ensure_pgbouncer() -> None:
     """Install Debian's PgBouncer, for tests alone, unless there is one on PATH."""
     draft = _unpacked_for_tests("PgBouncer", PGBOUNCER_PACKAGES)
     if draft is not None:
-        link("pgbouncer", _installed("pgbouncer", draft, PGBOUNCER_SCRIPT))
+        link("pgbouncer", installed("pgbouncer", draft, PGBOUNCER_SCRIPT))
 
 
 def ensure_prometheus() -> None:
@@ -163,7 +163,7 @@ def _unpacked_for_tests(title: str, packages: Sequence[str]) -> Path | None:
 
     Where it can't be installed, the rest of the project works; its tests say what is missing.
     """
-    if _is_there(title.lower()):
+    if is_there(title.lower()):
         return None
     if not debian.is_debian():
         print(f"install {title} with your package manager to run its tests", flush=True)
@@ -184,7 +184,7 @@ def ensure_chromium() -> None:
     Where it can't be installed or doesn't start, the rest of the project works; the tests in a
     browser say what is missing.
     """
-    if _is_there("chromium"):
+    if is_there("chromium"):
         return
     if not debian.is_debian():
         print("install Chromium with your package manager to run the tests of pages", flush=True)
@@ -193,7 +193,7 @@ def ensure_chromium() -> None:
     draft = empty_draft()
     try:
         debian.unpack_all(*CHROMIUM_PACKAGES, suite=debian.codename(), folder=draft)
-        program = _installed("chromium", draft, CHROMIUM_SCRIPT)
+        program = installed("chromium", draft, CHROMIUM_SCRIPT)
         program.with_name("fonts.conf").write_text(_fonts(program.parent))
         _expect_start(program)
     except SetupError as error:
@@ -225,7 +225,7 @@ def _expect_start(chromium: Path) -> None:
         run(*limited, *without, "--dump-dom", "about:blank")
 
 
-def _installed(name: str, draft: Path, script: str) -> Path:
+def installed(name: str, draft: Path, script: str) -> Path:
     """Move a draft to its place in `.tools`, with the script that starts its program."""
     program = _moved(name, draft) / name
     program.write_text(script)
@@ -242,7 +242,7 @@ def _moved(name: str, draft: Path) -> Path:
     return folder
 
 
-def _is_there(name: str) -> bool:
+def is_there(name: str) -> bool:
     """Whether a program is in `.tools` or on PATH."""
     try:
         tool_path(name)

@@ -13,7 +13,7 @@ from pathlib import Path
 from scripts.tools import binaries, environment, node, stamps
 from scripts.tools.commands import SetupError
 from scripts.tools.paths import TOOLS, VENV
-from scripts.tools.shipping import checkers
+from scripts.tools.shipping import manifest_tools
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -51,7 +51,7 @@ def ensure_all(*, for_tests: bool = False) -> None:
             if for_tests:
                 binaries.ensure_pgbouncer()
                 binaries.ensure_prometheus()
-                checkers.ensure_installed()
+                manifest_tools.ensure_installed()
                 node.ensure_node()
                 node.ensure_node_packages()
                 binaries.ensure_chromium()
@@ -67,7 +67,7 @@ def _announce(*, for_tests: bool) -> None:
     """Say what will be downloaded, and how much, before it begins."""
     due = [*environment.downloads(), *binaries.downloads()]
     if for_tests:
-        due += [*binaries.test_downloads(), *checkers.downloads(), *node.downloads()]
+        due += [*binaries.test_downloads(), *manifest_tools.downloads(), *node.downloads()]
     if due:
         total = sum(megabytes for _, megabytes in due)
         parts = ", ".join(f"{what} {megabytes} MB" for what, megabytes in due)

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from scripts.tools import binaries, debian
 from scripts.tools.commands import SetupError
-from scripts.tools.paths import TOOLS, ToolMissingError, tool_path
+from scripts.tools.paths import TOOLS, tool_path
 
 # The last three are what buildah reads and loads; a small system lacks them.
 PACKAGES = ("buildah", "runc", "libgpgme11", "libassuan0", "golang-github-containers-image")
-MEGABYTES = 40
 NAMESPACES = ("--mount", "--pid", "--ipc", "--uts")
 _SCRIPT = """\
 #!/bin/sh
@@ -36,7 +35,7 @@ def refusal() -> str | None:
 
 def ensure_installed() -> None:
     """Install both programs unless they are there. Raises SetupError when that can't be done."""
-    if _are_there():
+    if binaries.is_there("buildah") and binaries.is_there("runc"):
         return
     if not debian.is_debian():
         raise SetupError("install buildah and runc with your package manager and run me again")
@@ -56,10 +55,3 @@ def ensure_installed() -> None:
 def runc() -> Path:
     """The program that runs containers."""
     return tool_path("runc")
-
-
-def _are_there() -> bool:
-    try:
-        return bool(tool_path("runc") and tool_path("buildah"))
-    except ToolMissingError:
-        return False

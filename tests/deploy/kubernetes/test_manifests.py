@@ -1,6 +1,5 @@
 """deploy/kubernetes is what Kubernetes takes, with settings that programs take."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.suite.secure import network_policies
+from scripts.suite.containers import network_policies
 from scripts.suite.secure.call_graph import OPERATOR, allowed_calls
-from scripts.tools.paths import ROOT, tool_path
-from scripts.tools.shipping import checkers
+from scripts.tools.paths import ROOT, tool_environment, tool_path
+from scripts.tools.shipping import manifest_tools
 from tests.support.deploy.documented import READ_BY, check_environment, stop_takes_s
 
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -32,7 +31,7 @@ def validate(file: Path) -> subprocess.CompletedProcess[str]:
     """What kubernetes-validate says of the resources in a file."""
     return subprocess.run(
         [sys.executable, "-m", "kubernetes_validate", "--strict", "--quiet", file],
-        env={**os.environ, "PYTHONPATH": str(checkers.PACKAGES)},
+        env={**tool_environment(), "PYTHONPATH": str(manifest_tools.PACKAGES)},
         capture_output=True,
         text=True,
         check=False,

@@ -1,6 +1,6 @@
 """Writes Kubernetes' network policies: who may connect to whom, derived from the contracts.
 
-    python -m scripts.suite.secure.network_policies [--check]
+    python -m scripts.suite.containers.network_policies [--check]
 
 The pairs are those of Consul's intentions. Everything else is denied, both ways, but for what every
 program needs: names, Consul's agent, the database, and what is asked by HTTPS.
