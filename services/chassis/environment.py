@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ipaddress import IPv6Address
 from typing import Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, AliasChoices, ValidationError
+from pydantic import AfterValidator, ValidationError
 from pydantic_settings import BaseSettings
 
 from discovery.registry.target import parse_target
@@ -68,14 +68,10 @@ def read(kind: type[Settings]) -> Settings:
 def variables_of(kind: type[BaseSettings]) -> Mapping[str, str]:
     """Return the environment variable of each field."""
     prefix = kind.model_config.get("env_prefix", "")
-    names = {}
-    for name, field in kind.model_fields.items():
-        match field.validation_alias:
-            case AliasChoices(choices=[str(first), *_]) | str(first):
-                names[name] = first
-            case _:
-                names[name] = f"{prefix}{name}".upper()
-    return names
+    return {
+        name: str(field.validation_alias or f"{prefix}{name}".upper())
+        for name, field in kind.model_fields.items()
+    }
 
 
 def forget_empty(prefix: str) -> None:

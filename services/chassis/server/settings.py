@@ -7,7 +7,7 @@ variable.
 from collections.abc import Mapping
 from ipaddress import ip_address
 
-from pydantic import AliasChoices, Field
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.chassis.environment import HostSetting, SettingError
@@ -102,32 +102,26 @@ class RegistrySettings(BaseSettings):
     TRADEPOST_REGISTRY=none keeps a service unregistered.
     """
 
-    model_config = SettingsConfigDict(frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TRADEPOST_REGISTRY_", validate_by_name=True, frozen=True
+    )
 
     kind: str = Field(
-        default="consul",
-        pattern="^(consul|none)$",
-        validation_alias=AliasChoices("TRADEPOST_REGISTRY", "kind"),
+        default="consul", pattern="^(consul|none)$", validation_alias="TRADEPOST_REGISTRY"
     )
-    address: str = Field(default="", validation_alias=AliasChoices("CONSUL_HTTP_ADDR", "address"))
+    address: str = Field(default="", validation_alias="CONSUL_HTTP_ADDR")
 
 
 class DatabaseSettings(BaseSettings):
     """The service's own database."""
 
-    model_config = SettingsConfigDict(frozen=True)
+    model_config = SettingsConfigDict(env_prefix="DATABASE_", frozen=True)
 
     # It may hold a password, so it must not appear in a log.
-    url: str = Field(repr=False, validation_alias=AliasChoices("DATABASE_URL", "url"))
-    readers: int = Field(
-        default=2, ge=1, le=16, validation_alias=AliasChoices("DATABASE_READERS", "readers")
-    )
+    url: str = Field(repr=False)
+    readers: int = Field(default=2, ge=1, le=16)
     # How long one statement may take before its connection is replaced.
-    timeout_s: float = Field(
-        default=ANSWER_TIMEOUT_S,
-        ge=1,
-        validation_alias=AliasChoices("DATABASE_TIMEOUT_S", "timeout_s"),
-    )
+    timeout_s: float = Field(default=ANSWER_TIMEOUT_S, ge=1)
 
 
 def _joined(host: str, port: int) -> str:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Annotated, Self, TypeAlias
 
 from pydantic import (
-    AliasChoices,
     BeforeValidator,
     Field,
     FilePath,
@@ -57,15 +56,14 @@ class TelemetrySettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="OTEL_EXPORTER_OTLP_", frozen=True, env_ignore_empty=True
+        env_prefix="OTEL_EXPORTER_OTLP_",
+        validate_by_name=True,
+        frozen=True,
+        env_ignore_empty=True,
     )
 
-    disabled: OtelBoolean = Field(
-        default=False, validation_alias=AliasChoices("OTEL_SDK_DISABLED", "disabled")
-    )
-    otlp_endpoint: str = Field(
-        default="", validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint")
-    )
+    disabled: OtelBoolean = Field(default=False, validation_alias="OTEL_SDK_DISABLED")
+    otlp_endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     traces_endpoint: str = ""
     metrics_endpoint: str = ""
     protocol: str = Field(default="grpc", pattern=_PROTOCOLS)
@@ -90,7 +88,7 @@ class TelemetrySettings(BaseSettings):
     metrics: str | None = Field(
         default=None,
         pattern=_EXPORTERS,
-        validation_alias=AliasChoices("OTEL_METRICS_EXPORTER", "metrics"),
+        validation_alias="OTEL_METRICS_EXPORTER",
     )
     # Logs are lines on standard output.
     logs: str = Field(default="none", pattern="^none$", validation_alias="OTEL_LOGS_EXPORTER")
@@ -114,16 +112,16 @@ class TelemetrySettings(BaseSettings):
         default=0,
         ge=0,
         le=65_535,
-        validation_alias=AliasChoices("TRADEPOST_METRICS_PORT", "metrics_port"),
+        validation_alias="TRADEPOST_METRICS_PORT",
     )
     metrics_host: str = Field(
         default="127.0.0.1",
-        validation_alias=AliasChoices("TRADEPOST_METRICS_HOST", "metrics_host"),
+        validation_alias="TRADEPOST_METRICS_HOST",
     )
     log_level: str = Field(
         default="info",
         pattern="^(debug|info|warning|error)$",
-        validation_alias=AliasChoices("TRADEPOST_LOG_LEVEL", "log_level"),
+        validation_alias="TRADEPOST_LOG_LEVEL",
     )
 
     @model_validator(mode="after")

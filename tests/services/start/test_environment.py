@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from scripts.tools.paths import ROOT
 from services.chassis.environment import SettingError, read, variables_of
@@ -84,6 +84,18 @@ def test_all_settings_are_checked() -> None:
     ours = {each for each in subclasses(BaseSettings) if each.__module__.startswith("services.")}
 
     assert ours == set(ALL)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_short_name_is_no_setting(
+    monkeypatch: pytest.MonkeyPatch, kind: type[BaseSettings]
+) -> None:
+    """`URL` or `METRICS`, which another program may need, say nothing to a service."""
+    before = EnvSettingsSource(kind)()
+    for name in kind.model_fields:
+        monkeypatch.setenv(name.upper(), "1")
+
+    assert EnvSettingsSource(kind)() == before
 
 
 @pytest.mark.parametrize(
