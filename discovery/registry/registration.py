@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -14,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 _BACKOFF_FIRST_S = 0.2
 _WITHDRAW_ATTEMPTS = 3
+_REMIND_S = 5.0
 
 
 class InstanceIdTakenError(Exception):
@@ -61,6 +63,7 @@ class Registration:
         self._withdrawn = False
         self._one_at_a_time = asyncio.Lock()
         self._failing = False
+        self._noted_s = -math.inf
 
     async def run(self) -> None:
         """Register and stay registered, until `withdraw` or cancellation."""
@@ -152,9 +155,14 @@ class Registration:
         return await self._serves(entry)
 
     def _note_failure(self, error: Exception) -> None:
-        """Log the first failure in a row, with a traceback if it isn't a registry's own error."""
-        if not self._failing:
-            self._failing = True
+        """Log the first failure in a row, with a traceback if it isn't a registry's own error.
+
+        An instance that was never registered, so that nobody calls it, repeats it every 5 s.
+        """
+        now_s = self._clock.monotonic()
+        is_overdue = not self._registered.is_set() and now_s - self._noted_s >= _REMIND_S
+        if not self._failing or is_overdue:
+            self._failing, self._noted_s = True, now_s
             logger.warning(
                 "%s: the registry fails: %s",
                 self._instance.instance_id,

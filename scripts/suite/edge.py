@@ -24,7 +24,7 @@ from scripts.suite.secure.instructions import CUSTOMER_ID, customer_token
 from scripts.suite.slot import ProcessSlot
 from scripts.tools.paths import envoy_path
 
-_ENVOY_STARTED = '"Envoy started"'
+_ENVOY_STARTED = '"envoy_started"'
 
 
 @dataclass(frozen=True, slots=True)

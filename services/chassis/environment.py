@@ -88,7 +88,7 @@ def _without_service_links(kind: type[BaseSettings]) -> dict[str, Any]:
         value = os.environ.get(variable, "")
         if variable.endswith("_PORT") and _SERVICE_LINK.match(value):
             logs.get_logger("settings").warning(
-                "setting ignored",
+                "setting_ignored",
                 setting=variable,
                 value=value,
                 cause="Kubernetes sets it in pods next to a Service of this name; set a number, or"

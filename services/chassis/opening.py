@@ -94,7 +94,7 @@ async def _is_prepared(
         if database.is_settings_fault(error):
             raise SettingError(variable, cause) from error
         logs.get_logger("store").warning(
-            "waiting for the database", setting=variable, cause=cause, retry_s=RETRY_S
+            "waiting_for_database", setting=variable, cause=cause, retry_s=RETRY_S
         )
         return False
     except DBAPIError as error:
@@ -110,7 +110,7 @@ async def _is_prepared(
 async def _migrate(database: Database, versions: Path) -> None:
     newer = await database.migrate(versions)
     if newer:
-        logs.get_logger("store").info("tables of a newer version", revisions=sorted(newer))
+        logs.get_logger("store").info("tables_of_newer_version", revisions=sorted(newer))
 
 
 def _text(error: BaseException) -> str:

@@ -25,4 +25,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(program.run(main))
+    sys.exit(program.run(main, service=NAME, instance_setting="TRADEPOST_WEB_INSTANCE_ID"))

@@ -20,7 +20,7 @@ from services.edge.bootstrap import bootstrap, unix_socket
 from services.edge.contract.contract import read as read_contract
 from services.edge.edge import check_applications, control_plane
 from services.edge.envoy import EnvoyProcess, kept_running, program_of
-from services.edge.own_certificates import own_certificates
+from services.edge.own_certificates import NAME, own_certificates
 from services.edge.resources.filters.token_check import AcceptedTokens
 from services.edge.settings import EdgeSettings
 
@@ -30,6 +30,7 @@ _LOOPBACK = "127.0.0.1"
 async def main() -> None:
     """Run until a signal stops it. Raises SettingError."""
     settings, contract = read(EdgeSettings), read_contract()
+    logs.identify(service=NAME, instance=settings.instance)
     check_applications(settings, contract)
     clock, rng = SystemClock(), random.Random()
     log = logs.get_logger("edge")
@@ -58,9 +59,9 @@ async def main() -> None:
             if settings.envoy:
                 envoy = _envoy(settings, socket)
                 await stack.enter_async_context(kept_running(envoy, clock=clock, rng=rng))
-            log.info("serving", service="edge", port=settings.port)
+            log.info("serving", port=settings.port)
             await stop.wait()
-    log.info("stopped", service="edge")
+    log.info("stopped")
 
 
 def _tokens(clock: Clock) -> AsyncIterator[AcceptedTokens] | None:
@@ -88,4 +89,4 @@ def _envoy(settings: EdgeSettings, socket: Path) -> EnvoyProcess:
 
 
 if __name__ == "__main__":
-    sys.exit(program.run(main))
+    sys.exit(program.run(main, service=NAME))

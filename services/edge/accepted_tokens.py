@@ -18,7 +18,8 @@ async def accepted_tokens(
 ) -> AsyncIterator[AcceptedTokens]:
     """Yield which tokens are accepted, once the keys can be read and then after each change.
 
-    A set that can't be read changes nothing: the last good one stays.
+    A set that can't be read changes nothing: the last good one stays. Why is logged once, and while
+    there is none at each attempt.
     """
     log = logs.get_logger("accepted_tokens")
     known, failure = b"", ""
@@ -27,16 +28,14 @@ async def accepted_tokens(
             document = await fetch(settings.jwks_url)
             usable = usable_members(document) if document != known else None
         except KeysNotReadError as error:
-            if failure != str(error):
-                log.warning(
-                    "keys of the issuer not read", setting="TRADEPOST_JWKS_URL", cause=str(error)
-                )
+            if failure != str(error) or not known:
+                log.warning("issuer_keys_not_read", setting="TRADEPOST_JWKS_URL", cause=str(error))
             failure = str(error)
         else:
             failure = ""
             if usable is not None:
                 known = document
-                log.info("keys of the issuer read")
+                log.info("issuer_keys_read")
                 # Envoy gets only the keys that the services use too.
                 keys = json.dumps({"keys": usable})
                 yield AcceptedTokens(settings.token_issuer, settings.token_audience, keys)

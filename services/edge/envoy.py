@@ -22,8 +22,11 @@ _DELAY_CEILING_S = 10.0
 # One that ran for so long ended for another reason than the one before.
 _RAN_WELL_S = 60.0
 _STOP_TIMEOUT_S = 5.0
-# Envoy's own lines, as JSON like ours.
-_LINE = '{"event":"envoy","level":"%l","timestamp":"%Y-%m-%dT%T.%eZ","logger":"%n","line":"%j"}'
+# Envoy's own lines, as those that other libraries write into our log.
+_LINE = (
+    f'{{"event":"{logs.LIBRARY_MESSAGE}","service":"edge","level":"%l","logger":"envoy.%n",'
+    '"timestamp":"%Y-%m-%dT%T.%fZ","message":"%j"}'
+)
 
 
 class EnvoyProcess:
@@ -58,12 +61,12 @@ class EnvoyProcess:
         while True:
             started_s = clock.monotonic()
             async with self._running() as process:
-                log.info("Envoy started", pid=process.pid)
+                log.info("envoy_started", pid=process.pid)
                 status = await _ended(process)
             if clock.monotonic() - started_s > _RAN_WELL_S:
                 delays = jittered(_FIRST_DELAY_S, _DELAY_CEILING_S, rng)
             delay_s = next(delays)
-            log.error("Envoy ended", status=status, starts_again_in_s=round(delay_s, 2))
+            log.error("envoy_ended", status=status, starts_again_in_s=round(delay_s, 2))
             await clock.sleep(delay_s)
 
     @asynccontextmanager

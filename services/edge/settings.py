@@ -94,6 +94,11 @@ class EdgeSettings(BaseSettings):
         return text
 
     @property
+    def instance(self) -> str:
+        """What log lines call this edge: nobody registers one."""
+        return f"edge-{self.host}-{self.port}"
+
+    @property
     def applications(self) -> Mapping[str, str]:
         """The web applications by the prefixes of their paths, in the order of the setting."""
         pairs = (entry.partition("=") for entry in _separated(self.pages))

@@ -5,8 +5,9 @@ again, so two loops do no harm. Only reservations in the state HELD are changed.
 """
 
 from discovery.clock import Clock
-from services.chassis.store.database import Database
+from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.telemetry import logs
+from services.chassis.telemetry.error_text import describe
 from services.inventory.api.reservation_writes import ReservationWrites
 
 EXPIRE_EVERY_S = 1.0
@@ -36,8 +37,10 @@ class HoldExpiry:
         while True:
             try:
                 await self.expire_overdue()
-            except Exception as error:  # noqa: BLE001 - the store may be down; the next round finds the same holds
-                self._log.warning("sweep failed", error=str(error), exc_info=error)
+            except (StoreUnavailableError, StoreOverloadedError) as error:
+                self._log.warning("sweep_failed", error=describe(error))
+            except Exception as error:  # noqa: BLE001 - the next round finds the same holds
+                self._log.error("sweep_failed", error=describe(error), exc_info=error)
             await self._clock.sleep(self._every_s)
 
     async def expire_overdue(self) -> int:

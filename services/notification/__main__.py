@@ -99,4 +99,4 @@ def _sender_of(url: str) -> Sender:
 if __name__ == "__main__":
     if sys.argv[1:]:
         sys.exit(uvloop.run(epoch_command.main(NAME, sys.argv[1:], rng=random.Random())))
-    sys.exit(program.run(main))
+    sys.exit(program.run(main, service=NAME))

@@ -1,7 +1,7 @@
 """`python -m services.order` reads the settings and serves orders until a signal stops it.
 
 `python -m services.order rebuild` rebuilds the read models while other instances serve, and
-`python -m services.order epoch` begins a new epoch of the event log after a restore.
+`python -m services.order new-epoch` begins a new epoch of the event log after a restore.
 """
 
 import random
@@ -78,4 +78,4 @@ if __name__ == "__main__":
         from services.order.rebuild import command_line
 
         sys.exit(uvloop.run(command_line.main(sys.argv[1:], rng=random.Random())))
-    sys.exit(program.run(main))
+    sys.exit(program.run(main, service=NAME))

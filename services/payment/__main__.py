@@ -74,4 +74,4 @@ async def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:]:
         sys.exit(uvloop.run(epoch_command.main(NAME, sys.argv[1:], rng=random.Random())))
-    sys.exit(program.run(main))
+    sys.exit(program.run(main, service=NAME))

@@ -28,7 +28,7 @@ from services.chassis.identity.errors import (
 )
 from services.chassis.telemetry import correlation, logs
 from services.web.csrf import ForgedRequestError
-from services.web.issuer import IssuerUnavailableError, LoginRefusedError
+from services.web.issuer import SETTING, IssuerUnavailableError, LoginRefusedError
 from services.web.login import login_url
 from services.web.pages import render
 from services.web.person import SignInRequiredError
@@ -152,9 +152,9 @@ def answer(request: Request, error: Exception) -> Response:
     """Return what the person, or the program, that sent the request gets for an error."""
     failure = failure_of(error)
     if isinstance(error, LoginRefusedError | IssuerUnavailableError):
-        logs.get_logger("login").warning("sign-in failed", cause=error.cause)
+        logs.get_logger("login").warning("sign_in_failed", setting=SETTING, cause=error.cause)
     if failure is _BUG:
-        logs.get_logger("web").error("request failed", path=request.scope["path"], exc_info=error)
+        logs.get_logger("web").error("request_failed", path=request.scope["path"], exc_info=error)
     if isinstance(error, SessionTooLargeError):
         # Otherwise the page that says so could not be sent either.
         request.session.clear()

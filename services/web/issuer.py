@@ -20,6 +20,8 @@ from services.web.settings import LoginSettings
 
 _DISCOVERY = "/.well-known/openid-configuration"
 _NAME = "login"
+# The variable that says where it is.
+SETTING = "TRADEPOST_LOGIN_ISSUER"
 
 
 class IssuerUnavailableError(Exception):
@@ -43,7 +45,7 @@ class Issuer:
 
     def __init__(self, settings: LoginSettings, *, clock: Clock) -> None:
         self._settings = settings
-        self.keys = IssuerKeys(fetch=self._fetch_keys, clock=clock)
+        self.keys = IssuerKeys(fetch=self._fetch_keys, clock=clock, setting=SETTING)
         self._verifier = TokenVerifier(
             keys=self.keys,
             issuer=settings.token_issuer or settings.issuer,

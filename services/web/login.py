@@ -54,7 +54,7 @@ class Login:
         request.session.pop(FIELD, None)
         since_s = self._clock.now().timestamp()
         request.session["user"] = session_user(who, token, since_s=since_s)
-        self._log.info("signed in", subject=who.subject)
+        self._log.info("signed_in", subject=who.subject)
         return _see_other(self._local(request.session.pop(_NEXT, "")))
 
     async def end(self, request: Request) -> Response:

@@ -79,12 +79,13 @@ async def serve(
                 security=security,
             ) as port,
         ):
-            log.info("serving", service=name, port=port)
+            logs.identify(service=name, instance=_instance_id(name, settings, port))
+            log.info("serving", port=port)
             if ready is not None:
                 ready(port)
             await stop.wait()
-            log.info("draining", service=name, port=port)
-    log.info("stopped", service=name)
+            log.info("draining", port=port)
+    log.info("stopped")
 
 
 @asynccontextmanager
@@ -223,9 +224,13 @@ async def _finish(server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
     await serving
 
 
+def _instance_id(name: str, settings: WebSettings, port: int) -> str:
+    return settings.instance_id or f"{name}-{settings.address}-{port}"
+
+
 def _instance(name: str, settings: WebSettings, port: int, *, incarnation: str) -> Instance:
     return Instance(
-        instance_id=settings.instance_id or f"{name}-{settings.address}-{port}",
+        instance_id=_instance_id(name, settings, port),
         service=name,
         address=settings.address,
         port=port,

@@ -152,5 +152,5 @@ async def test_other_versions_take_part(breakable: BreakableSuite, tmp_path: Pat
     assert_nothing_is_wrong(report, orders=24)
     assert report.faults[Fault.DRAIN] == len(order) + len(names if release else ())
     logs = {slot.name: slot.log.read_text() for slot in breakable.slots("order")}
-    served_on_newer = {name for name, log in logs.items() if "tables of a newer version" in log}
+    served_on_newer = {name for name, log in logs.items() if "tables_of_newer_version" in log}
     assert served_on_newer == {"order-1"}

@@ -19,7 +19,6 @@ from services.chassis.log.audit_log import AuditedWrites
 from services.chassis.request.idempotent_writes import IdempotentWrites, StoredResponse
 from services.chassis.request.validation import MAX_INT64, Check
 from services.chassis.store.database import Database
-from services.chassis.telemetry import logs
 
 
 class ConsumerAdmin:
@@ -35,7 +34,6 @@ class ConsumerAdmin:
         self._database = database
         self._by_name = {each.inbox.consumer: each for each in subscriptions}
         self._audited = AuditedWrites(IdempotentWrites(database, clock))
-        self._log = logs.get_logger("consumers")
 
     async def list(self) -> pb.ListSubscriptionsResponse:
         """All consumers, read in one snapshot, and then the heads of their feeds."""
@@ -68,11 +66,7 @@ class ConsumerAdmin:
         if subscription is not None and request.after_position > 0:
             feed = await subscription.head(REWIND_TIMEOUT_S)
         rewind = partial(self._rewind, request=request, feed=feed)
-        done = await self._audited(request_id, request, rewind)
-        self._log.info(
-            "consumer_rewound", consumer=request.consumer, after_position=request.after_position
-        )
-        return done
+        return await self._audited(request_id, request, rewind)
 
     def _list(self, connection: Connection) -> pb.ListSubscriptionsResponse:
         return pb.ListSubscriptionsResponse(

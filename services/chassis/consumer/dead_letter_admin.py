@@ -112,7 +112,10 @@ class DeadLetterAdmin:
                     raise
                 failures[attempt.event.position] = describe(error)
                 self._log.warning(
-                    "replay failed", consumer=request.consumer, aggregate=request.aggregate_id
+                    "replay_failed",
+                    consumer=request.consumer,
+                    aggregate=request.aggregate_id,
+                    error=failures[attempt.event.position],
                 )
 
     async def discard(self, request: pb.DiscardDeadLetterRequest) -> StoredResponse:

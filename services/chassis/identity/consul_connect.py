@@ -47,7 +47,7 @@ async def from_consul(
             raise SettingError("TRADEPOST_TLS", str(error)) from error
         except RegistryError as error:
             logs.get_logger("identity").warning(
-                "waiting for Consul", setting=_ADDRESS, cause=str(error), retry_s=RETRY_S
+                "waiting_for_consul", setting=_ADDRESS, cause=str(error), retry_s=RETRY_S
             )
             await clock.sleep(RETRY_S)
         else:

@@ -5,6 +5,7 @@ set that can't be read changes nothing: the last good one stays.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 
@@ -19,18 +20,30 @@ SETTING = "TRADEPOST_JWKS_URL"
 REFRESH_S = 60.0
 # After a failure, and between two readings that tokens with unknown keys asked for.
 RETRY_S = 1.0
+# How often a process that has no keys yet says why.
+REMIND_S = 5.0
 # Calls that wait for a reading, and how long they do.
 MAX_WAITING = 1_000
 WAIT_S = 10.0
 
 
 class IssuerKeys:
-    """The newest set, kept by `run`, which the server runs as a background task."""
+    """The newest set, kept by `run`, which the server runs as a background task.
 
-    def __init__(self, *, fetch: Callable[[], Awaitable[bytes]], clock: Clock) -> None:
+    `setting` is the variable that says where they are.
+    """
+
+    def __init__(
+        self,
+        *,
+        fetch: Callable[[], Awaitable[bytes]],
+        clock: Clock,
+        setting: str = SETTING,
+    ) -> None:
         self._fetch = fetch
         self._clock = clock
-        self._log = logs.get_logger("keys")
+        self._log = logs.get_logger("keys", setting=setting)
+        self._reported_s = -math.inf
         self._document = b""
         self._current: KeySet = MappingProxyType({})
         self._failure = ""
@@ -102,15 +115,17 @@ class IssuerKeys:
         if changed is not None:
             self._document, self._current = document, changed
         if changed is not None or self._failure:
-            self._log.info("keys of the issuer read", key_ids=sorted(self._current))
+            self._log.info("issuer_keys_read", key_ids=sorted(self._current))
         self._failure = ""
 
     def _report_failure(self, cause: str) -> None:
-        """Log a failure once, not at each attempt."""
-        if cause != self._failure:
+        """Log a failure once, not at each attempt; without any keys, again from time to time."""
+        now_s = self._clock.monotonic()
+        is_overdue = not self._current and now_s - self._reported_s >= REMIND_S
+        if cause != self._failure or is_overdue:
+            self._reported_s = now_s
             self._log.warning(
-                "keys of the issuer not read",
-                setting=SETTING,
+                "issuer_keys_not_read",
                 cause=cause,
                 kept=len(self._current),
                 retry_s=RETRY_S,

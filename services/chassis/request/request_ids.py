@@ -154,6 +154,11 @@ def remember(
     )
 
 
+def is_replayed(context: Context) -> bool:
+    """Whether the answer of a call was stored by an earlier one, so that this one had no effect."""
+    return any(entry == _REPLAYED[0] for entry in context.trailing_metadata())
+
+
 def mark_replayed(context: Context) -> None:
     """Mark the answer of a call as stored by an earlier call with the same request_id."""
     context.set_trailing_metadata(_REPLAYED)

@@ -91,12 +91,13 @@ async def serve(
             security=security,
             begin_stop=begin_stop,
         ) as server:
-            log.info("serving", service=service.name, port=server.port)
+            logs.identify(service=service.name, instance=server.instance.instance_id)
+            log.info("serving", port=server.port)
             if ready is not None:
                 ready(server.port)
             await stop.wait()
-            log.info("draining", service=service.name, port=server.port)
-    log.info("stopped", service=service.name)
+            log.info("draining", port=server.port)
+    log.info("stopped")
 
 
 @asynccontextmanager
@@ -237,7 +238,7 @@ async def _call_hook(hook: Hook, timeout_s: float) -> None:
             if waiting is not None:
                 await waiting
     except Exception as error:  # noqa: BLE001 - the other hooks must still run
-        logs.get_logger("server").error("drain hook failed", exc_info=error)
+        logs.get_logger("server").error("drain_hook_failed", exc_info=error)
 
 
 def _instance(service: Service, settings: ServerSettings, port: int, incarnation: str) -> Instance:

@@ -19,17 +19,24 @@ FAILED = 1
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
-    """Run a service until it is stopped; return the exit status of the process.
+def run(
+    main: Callable[[], Coroutine[Any, Any, None]],
+    *,
+    service: str,
+    instance_setting: str = "TRADEPOST_INSTANCE_ID",
+) -> int:
+    """Run `service` until it is stopped; return the exit status of the process.
 
     0: stopped by a signal, also before it served. 78: a setting can't be right. 1: anything else.
+    Log lines name the instance as `instance_setting` does, until the server knows better.
     """
+    logs.identify(service=service, instance=os.environ.get(instance_setting, ""))
     level = os.environ.get("TRADEPOST_LOG_LEVEL", "")
     logs.configure(level=level if level in logs.LEVELS else "info")
     try:
         uvloop.run(_stoppable(main))
     except asyncio.CancelledError:
-        logs.get_logger("program").info("stopped before it served")
+        logs.get_logger("program").info("stopped_before_serving")
     except Exception as error:  # noqa: BLE001 - the log is where an operator looks
         return _report(error)
     return 0
@@ -65,10 +72,10 @@ def _report(error: Exception) -> int:
     log = logs.get_logger("program")
     match error:
         case SettingError():
-            log.error("cannot start", setting=error.variable, cause=error.cause)
+            log.error("cannot_start", setting=error.variable, cause=error.cause)
             return WRONG_SETTINGS
         case CannotListenError():
-            log.error("cannot start", setting=error.setting, cause=str(error))
+            log.error("cannot_start", setting=error.setting, cause=str(error))
         case _:
             log.error("failed", exc_info=error)
     return FAILED

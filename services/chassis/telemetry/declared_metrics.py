@@ -1,7 +1,7 @@
 """The metrics of every service, each declared once: its name, kind, unit and what it says.
 
-A service declares its own beside what they count. docs/operations.md lists all of them, with what
-to do about each. Nothing of OpenTelemetry is imported here.
+A service declares its own beside what they count. docs/operations/metrics.md lists all of them, and
+what to do about each. Nothing of OpenTelemetry is imported here.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,9 @@
-"""Structured logs: one JSON object per line on standard output.
+"""Structured logs: one JSON object per line on standard output, in one shape for all programs.
 
-Each line of a call carries its correlation id, trace id, span id and method. They are read from
-context variables when a line is written, so a call without lines pays nothing.
+Every line names its service and instance, and its event by a word in snake_case. What a library
+says is the event LIBRARY_MESSAGE, with its text in `message`. Each line of a call carries its
+correlation id, trace id, span id and method. They are read from context variables when a line is
+written, so a call without lines pays nothing.
 """
 
 import logging
@@ -17,6 +19,8 @@ import structlog
 from services.chassis.telemetry import correlation, url_secrets
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+# The event of lines that a library writes, whose text is meant for people.
+LIBRARY_MESSAGE = "library_message"
 _METHOD: ContextVar[str] = ContextVar("tradepost_method", default="")
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
@@ -26,6 +30,9 @@ _DETAIL = re.compile(
 )
 
 EventDict = MutableMapping[str, Any]
+
+# What every line says of this process; empty in a process that is no service, such as a test.
+_PROCESS: dict[str, str] = {}
 
 
 class _Lossy:
@@ -55,6 +62,7 @@ def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_process,
         add_correlation,
         structlog.contextvars.merge_contextvars,
         structlog.processors.format_exc_info,
@@ -73,7 +81,7 @@ def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
     handler = logging.StreamHandler(_Lossy(stream or sys.stdout))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, name_library_message, *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
         )
     )
@@ -82,6 +90,14 @@ def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
     root.setLevel(max(LEVELS[level], logging.WARNING))
     for own in ("discovery", "services"):
         logging.getLogger(own).setLevel(LEVELS[level])
+
+
+def identify(*, service: str, instance: str) -> None:
+    """Name in every further line the service and the instance that this process is.
+
+    `instance` is "" as long as it is unknown: before a process listens that has no id of its own.
+    """
+    _PROCESS.update(service=service, instance=instance)
 
 
 def ensure_configured() -> None:
@@ -109,6 +125,19 @@ def is_enabled(level: str) -> bool:
 def bind_method(path: str) -> None:
     """Bind the path of the RPC that the running context answers."""
     _METHOD.set(path)
+
+
+def name_library_message(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    """Move the text of a library's line to `message`, so that its event is a word like others."""
+    event["message"], event["event"] = event["event"], LIBRARY_MESSAGE
+    return event
+
+
+def add_process(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    """Add the service and the instance that this process is."""
+    for name, value in _PROCESS.items():
+        event.setdefault(name, value)
+    return event
 
 
 def drop_details(_logger: Any, _name: str, event: EventDict) -> EventDict:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context, copy_context
 from functools import partial
 
+import grpc
 import structlog
 from sqlalchemy import Connection
 
@@ -34,6 +35,9 @@ WAITING_MAX = 5000
 _WAIT_SHARE = 0.1
 
 _STORE_ERRORS = (StoreUnavailableError, StoreOverloadedError)
+# A store, a service or a party outside that doesn't answer. Their text says all: a stack would only
+# show where our code was meanwhile.
+_OUTAGES = (*_STORE_ERRORS, grpc.RpcError, OSError)
 
 _LOG = structlog.get_logger(__name__)
 
@@ -189,7 +193,8 @@ class Driver:
         except StaleLeaseError:
             _LOG.info("drive_superseded", kind=self._kind, subject=claim.subject)
         except Exception as error:  # noqa: BLE001 - one subject's failure must not stop the rest
-            _LOG.exception("drive_failed", kind=self._kind, subject=claim.subject)
+            write = _LOG.warning if isinstance(error, _OUTAGES) else _LOG.exception
+            write("drive_failed", kind=self._kind, subject=claim.subject, error=describe(error))
             await self._postpone(claim, error)
 
     async def _postpone(self, claim: Claim, error: Exception) -> None:

@@ -66,7 +66,7 @@ class RegistryWatch:
     def _accept(self, service: str, resolution: Resolution) -> None:
         known = self._instances.get(service)
         if known and not resolution.instances:
-            self._log.warning("the last instances stay", service=service, cause=resolution.error)
+            self._log.warning("last_instances_stay", target=service, cause=resolution.error)
             return
         if known == resolution.instances:
             return
@@ -78,7 +78,7 @@ class RegistryWatch:
         if self._is_waiting:
             self._is_waiting = False
             unserved = [each for each in self._services if not self._instances.get(each)]
-            self._log.warning("serving without instances", services=unserved)
+            self._log.warning("serving_without_instances", targets=unserved)
             self._publish()
 
     def _publish(self) -> None:

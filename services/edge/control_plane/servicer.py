@@ -42,7 +42,7 @@ class AggregatedDiscoveryServicer(ads_pb2_grpc.AggregatedDiscoveryServiceService
         wake = asyncio.Event()
         subscriber = Subscriber(with_secrets=context.peer().startswith(_UNIX_SOCKET))
         state = self._state_for(first.node)
-        self._log.info("client connected", node=first.node.id, program=first.node.user_agent_name)
+        self._log.info("client_connected", node=first.node.id, program=first.node.user_agent_name)
         subscriber.accept(first)
         reading = asyncio.create_task(self._read(request_iterator, subscriber, wake))
         reading.add_done_callback(lambda _: wake.set())
@@ -73,11 +73,11 @@ class AggregatedDiscoveryServicer(ads_pb2_grpc.AggregatedDiscoveryServiceService
             if rejection is not None:
                 self._log_rejection(rejection)
             wake.set()
-        self._log.info("client left", node=subscriber.node)
+        self._log.info("client_left", node=subscriber.node)
 
     def _log_rejection(self, rejection: Rejection) -> None:
         self._log.error(
-            "configuration rejected",
+            "configuration_rejected",
             node=rejection.node,
             type=rejection.type_url.rpartition(".")[2],
             version=rejection.version,

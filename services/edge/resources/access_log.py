@@ -14,6 +14,8 @@ from services.edge.resources.packing import packed
 # JSON, so that nobody writes lines of their own or fills the log.
 _FIELDS = {
     "event": "request",
+    "level": "info",
+    "service": "edge",
     "timestamp": "%START_TIME%",
     "protocol": "%PROTOCOL%",
     "status": "%RESPONSE_CODE%",
@@ -23,8 +25,8 @@ _FIELDS = {
     "request_bytes": "%BYTES_RECEIVED%",
     "response_bytes": "%BYTES_SENT%",
     "client": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
-    "service": "%UPSTREAM_CLUSTER%",
-    "instance": "%UPSTREAM_HOST%",
+    "target": "%UPSTREAM_CLUSTER%",
+    "endpoint": "%UPSTREAM_HOST%",
     "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
     "correlation_id": CORRELATION_ID,
     "traceparent": "%REQ(TRACEPARENT):55%",
@@ -43,11 +45,12 @@ _TRANSLATED = {
 }
 
 
-def access_log() -> list[accesslog_pb2.AccessLog]:
-    """Return the configuration: one of two formats for each request."""
+def access_log(instance: str) -> list[accesslog_pb2.AccessLog]:
+    """Return the configuration of this edge's log: one of two formats for each request."""
+    named = _FIELDS | {"instance": instance}
     return [
-        _lines(_AS_SENT, absent(PROTOCOL_HEADER)),
-        _lines(_TRANSLATED, present(PROTOCOL_HEADER)),
+        _lines(named | _AS_SENT, absent(PROTOCOL_HEADER)),
+        _lines(named | _TRANSLATED, present(PROTOCOL_HEADER)),
     ]
 
 
@@ -55,7 +58,7 @@ def _lines(
     fields: dict[str, str], requests: route_components_pb2.HeaderMatcher
 ) -> accesslog_pb2.AccessLog:
     line = substitution_format_string_pb2.SubstitutionFormatString(omit_empty_values=True)
-    line.json_format.update(_FIELDS | fields)
+    line.json_format.update(fields)
     return accesslog_pb2.AccessLog(
         name="envoy.access_loggers.stdout",
         filter=accesslog_pb2.AccessLogFilter(

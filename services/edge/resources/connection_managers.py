@@ -34,7 +34,7 @@ def outer_manager(
         rds=_routes(PUBLIC_ROUTES),
         http_filters=outer_filters(contract, settings, with_tokens=with_tokens),
         early_header_mutation_extensions=[before_routing()],
-        access_log=access_log() if settings.access_log else [],
+        access_log=access_log(settings.instance) if settings.access_log else [],
         local_reply_config=local_replies(settings),
         common_http_protocol_options=_common_options(settings),
         http2_protocol_options=_http2_options(),

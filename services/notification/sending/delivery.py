@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from discovery.clock import Clock
 from services.chassis.store.database import Database
+from services.chassis.telemetry.outage_log import OutageLog
 from services.chassis.work.batching import Batcher
 from services.chassis.work.driver import WAITING_MAX
 from services.chassis.work.lease import Claim, Leases, StaleLeaseError
@@ -68,6 +69,7 @@ class NotificationDelivery:
         self._sender_address = sender_address
         self._domain = sender_address.rpartition("@")[2]
         self._send_timeout_s = send_timeout_s
+        self._outage = OutageLog("sender", setting="TRADEPOST_NOTIFICATION_SENDER_URL")
         self._just_written: dict[tuple[str, int], Notification] = {}
         self._recording = Batcher(self._record_all, max_items=RECORD_MAX)
 
@@ -87,12 +89,15 @@ class NotificationDelivery:
             async with asyncio.timeout(self._send_timeout_s):
                 await self._sender.send(self._to_email(notification))
         except (SenderUnavailableError, TimeoutError) as error:
+            self._outage.failed(error)
             await self._postpone(claim, error)
         except MessageRefusedError as error:
+            self._outage.answered()
             _LOG.warning("message_refused", notification_id=claim.subject, error=str(error))
             outcome = DeliveryOutcome(claim, NotificationState.REFUSED, str(error))
             await self._recording.join(outcome)
         else:
+            self._outage.answered()
             await self._recording.join(DeliveryOutcome(claim, NotificationState.SENT))
 
     async def _record_all(self, outcomes: Sequence[DeliveryOutcome]) -> list[Exception | None]:

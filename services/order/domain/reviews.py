@@ -9,7 +9,7 @@
     REQUEST_ID_REUSED        RetrySaga takes the step under a new request id: its own was used up
     any other                is a participant's error: RetrySaga, when its cause is mended
 
-docs/operations.md has the command for each of them.
+docs/operations/stuck-orders.md has the command for each of them.
 """
 
 from services.order.domain import events

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from services.chassis.store.database import Database
 from services.chassis.telemetry import correlation
+from services.chassis.telemetry.outage_log import OutageLog
 from services.chassis.work.latest_states import LatestStates
 from services.chassis.work.lease import Claim, Leases
 from services.chassis.work.lease_table import need_of
@@ -73,6 +74,7 @@ class PaymentDrive:
         self._latest = latest
         self._is_draining = is_draining
         self._call_timeout_s = call_timeout_s
+        self._outage = OutageLog("processor", setting="TRADEPOST_PROCESSOR_URL")
 
     async def __call__(self, claim: Claim) -> None:
         """Drive until nothing is pending, an outcome is unknown, or the process drains."""
@@ -85,6 +87,7 @@ class PaymentDrive:
             try:
                 payment = await self._step(claim, payment)
             except (ProcessorUnavailableError, TimeoutError) as error:
+                self._outage.failed(error)
                 await self._postpone(claim, error, needs_review=False)
                 return
             except (ProcessorContradictionError, UnexpectedEvidenceError) as error:
@@ -104,6 +107,7 @@ class PaymentDrive:
             return await self._database.write(self._store.finish, claim, needs=needs)
         async with asyncio.timeout(self._call_timeout_s):
             evidence = await make_call(self._processor, call)
+        self._outage.answered()
         return await self._database.write(
             self._store.record, claim, payment, call, evidence, needs=needs, then=self._publish
         )

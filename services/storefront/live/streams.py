@@ -74,7 +74,7 @@ async def _events(
         if error.code() is grpc.StatusCode.UNAUTHENTICATED:
             yield end_event("SIGNED_OUT")
         else:
-            logs.get_logger("live").warning("stream broke off", cause=error.code().name)
+            logs.get_logger("live").warning("stream_broke_off", cause=error.code().name)
         return
     yield end_event("FINAL")
 

@@ -19,6 +19,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
     rules.module_docstring: {},
     rules.rule_of_test: {},
     rules.module_name: {},
+    rules.event_name: {},
     rules.left_for_later: {},
     rules.time_from_nowhere: {
         "discovery/clock.py": "the one reader of the machine's clock",
@@ -46,6 +47,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "tests/support/store/another_process.py": "hands its own environment on",
         "tests/discovery/blocking/test_processes.py": "hands its own environment on",
         "tests/support/suite/programs.py": "hands its own environment on",
+        "tests/support/suite/operator_pages.py": "hands its own environment on",
         "tests/support/suite/replay_program.py": "hands its own environment on",
         "tests/integration/*.py": "starts whole programs, and hands its own environment on",
         "scripts/benchmarks/statements/sitecustomize.py": "Python runs it before any program",
@@ -72,6 +74,7 @@ FAULTS: dict[Rule, tuple[str, str]] = {
     rules.module_docstring: ("a.py", "x = 1"),
     rules.rule_of_test: ("a.py", "def test_stock(): ..."),
     rules.module_name: ("discovery/utils.py", ""),
+    rules.event_name: ("services/a.py", "log.info('cannot start')"),
     rules.left_for_later: ("a.py", "# TO" + "DO: finish"),
     rules.time_from_nowhere: ("a.py", "from time import monotonic as m\nf(clock=m)"),
     rules.chance_from_nowhere: ("a.py", "import random\nrandom.Random()"),

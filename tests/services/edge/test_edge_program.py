@@ -45,17 +45,17 @@ async def test_the_edge_as_a_program(
     (port,) = free_ports(1)
     environment = program_environment(consul.address, port)
     async with service_process("edge", environment, log=tmp_path / "errors") as edge:
-        started = await edge.line("Envoy started")
+        started = await edge.line("envoy_started")
         assert await _until_served(port) == "{}"
         while (request := await edge.line("request"))["status"] != 200:
             pass
         assert (request["method"], request["path"]) == ("GET", "/v1/payments/pay_1")
-        assert (request["translated_from"], request["service"]) == ("rest", "payment")
-        assert request["instance"] == payments.endpoint
+        assert (request["translated_from"], request["target"]) == ("rest", "payment")
+        assert request["endpoint"] == payments.endpoint
         assert request["correlation_id"] == "my-request"
         os.kill(started["pid"], signal.SIGKILL)
-        assert (await edge.line("Envoy ended"))["status"] == -signal.SIGKILL
-        again = await edge.line("Envoy started")
+        assert (await edge.line("envoy_ended"))["status"] == -signal.SIGKILL
+        again = await edge.line("envoy_started")
         assert again["pid"] != started["pid"]
         assert await _until_served(port) == "{}"
         assert await edge.stop() == 0
@@ -67,7 +67,7 @@ async def test_envoy_ends_with_a_killed_edge(consul: ConsulAgent) -> None:
     (port,) = free_ports(1)
     environment = program_environment(consul.address, port)
     async with service_process("edge", environment) as edge:
-        await edge.line("Envoy started")
+        await edge.line("envoy_started")
         edge.process.kill()
         # The output ends when nobody holds it any more, which Envoy does while it runs.
         assert await edge.end() == -signal.SIGKILL
@@ -77,7 +77,7 @@ async def test_a_missing_envoy_is_named() -> None:
     """Without the Envoy program the edge doesn't start, and names the setting."""
     environment = {"TRADEPOST_EDGE_ENVOY": "/nowhere/envoy"}
     async with service_process("edge", environment) as edge:
-        line = await edge.line("cannot start")
+        line = await edge.line("cannot_start")
         assert line["setting"] == "TRADEPOST_EDGE_ENVOY"
         assert await edge.end() == WRONG_SETTINGS
 
@@ -93,7 +93,7 @@ async def test_an_edge_waits_for_its_certificates(tmp_path: Path) -> None:
         "TRADEPOST_TOKEN_AUDIENCE": AUDIENCE,
     }
     async with service_process("edge", environment) as edge:
-        line = await edge.line("waiting for Consul")
+        line = await edge.line("waiting_for_consul")
         assert line["setting"] == "CONSUL_HTTP_ADDR"
         assert await edge.stop() == 0
 

@@ -48,7 +48,7 @@ async def test_envoy_is_started_again(first: AnsweringServer, tmp_path: Path) ->
             os.kill(killed, signal.SIGKILL)
             await _until_answered_by("first", edge.channel)
             assert edge.envoy.pid != killed
-    (line,) = [line for line in lines if line["event"] == "Envoy ended"]
+    (line,) = [line for line in lines if line["event"] == "envoy_ended"]
     assert line["status"] == -signal.SIGKILL
 
 
@@ -105,7 +105,7 @@ async def test_the_last_instances_stay(first: AnsweringServer, tmp_path: Path) -
         async with running_edge(tmp_path, [instance_at("order", first.endpoint)]) as edge:
             edge.registry.forget()
             async with asyncio.timeout(WAIT_S):
-                while not [line for line in lines if line["event"] == "the last instances stay"]:
+                while not [line for line in lines if line["event"] == "last_instances_stay"]:
                     assert await _answerer(edge.channel) == "first"
             edge.registry.fail("down")
             assert await _answerer(edge.channel) == "first"
@@ -151,4 +151,4 @@ async def _answerer(channel: grpc.aio.Channel) -> str:
 
 
 def _rejections(lines: list[dict[str, object]]) -> list[dict[str, object]]:
-    return [line for line in lines if line["event"] == "configuration rejected"]
+    return [line for line in lines if line["event"] == "configuration_rejected"]

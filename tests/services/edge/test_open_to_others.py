@@ -172,4 +172,4 @@ async def test_a_refused_edge_ends_with_one_line() -> None:
         status = await edge.end()
 
     line = edge.lines[-1]
-    assert (status, line["event"], line["setting"]) == (WRONG_SETTINGS, "cannot start", HOST)
+    assert (status, line["event"], line["setting"]) == (WRONG_SETTINGS, "cannot_start", HOST)

@@ -84,7 +84,7 @@ async def test_no_read_fails_while_an_instance_is_killed(
         service_process("edge", environment) as edge,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
     ):
-        await edge.line("Envoy started")
+        await edge.line("envoy_started")
         log = asyncio.create_task(edge.end())
         await until_served(http, "first", "second")
         readers = Readers(http)

@@ -116,7 +116,7 @@ async def test_the_files_are_read_again(order: AnsweringServer, tmp_path: Path) 
             TRADEPOST_EDGE_KEY_FILE=str(key),
         )
         async with service_process("edge", environment) as edge:
-            await edge.line("Envoy started")
+            await edge.line("envoy_started")
             await _until_served(port, first)
             chain.write_bytes(second.chain)
             await _until_logged(edge, "isn't that of the certificate")
@@ -134,7 +134,7 @@ async def _curl(edge: RunningEdge, folder: Path, *options: str) -> ProgramResult
 
 
 async def _until_logged(edge: ServiceProcess, text: str) -> None:
-    while text not in (await edge.line_at("warning"))["event"]:
+    while text not in (await edge.line_at("warning")).get("message", ""):
         pass
 
 

@@ -79,7 +79,7 @@ async def test_a_start_with_the_id_of_a_living_process_is_refused(
             status = await second.end()
 
         line = second.lines[-1]
-        assert (status, line["event"], line["level"]) == (WRONG_SETTINGS, "cannot start", "error")
+        assert (status, line["event"], line["level"]) == (WRONG_SETTINGS, "cannot_start", "error")
         assert line["setting"] == "TRADEPOST_INSTANCE_ID"
         assert f"of inventory at 127.0.0.1:{port}, which serves" in line["cause"]
         assert "this one, of inventory at 127.0.0.1:" in line["cause"]
@@ -133,9 +133,11 @@ async def test_a_process_whose_id_is_taken_later_says_so_and_replaces_nobody(
 
         (instance,) = await registry.lookup("inventory")
         assert instance.port == other.server.port
-    assert all(f"at 127.0.0.1:{other.server.port}, which serves" in line["event"] for line in lines)
-    assert all(f"at 127.0.0.1:{port}, stays unregistered" in line["event"] for line in lines)
-    assert all("TRADEPOST_INSTANCE_ID" in line["event"] for line in lines)
+    assert all(
+        f"at 127.0.0.1:{other.server.port}, which serves" in line["message"] for line in lines
+    )
+    assert all(f"at 127.0.0.1:{port}, stays unregistered" in line["message"] for line in lines)
+    assert all("TRADEPOST_INSTANCE_ID" in line["message"] for line in lines)
 
 
 async def test_an_id_is_taken_back_when_the_other_process_has_ended(

@@ -63,7 +63,7 @@ async def test_a_database_that_refuses_stops_the_start(port: int, url: str, caus
         status = await service.end()
 
     line = service.lines[-1]
-    assert (status, line["event"], line["level"]) == (WRONG_SETTINGS, "cannot start", "error")
+    assert (status, line["event"], line["level"]) == (WRONG_SETTINGS, "cannot_start", "error")
     assert line["setting"] == "DATABASE_URL"
     assert cause in line["cause"]
     assert "exception" not in line
@@ -99,7 +99,7 @@ async def test_a_wrong_setting_stops_the_start(
         status = await process.end()
 
     line = process.lines[-1]
-    assert (status, line["event"], line["setting"]) == (WRONG_SETTINGS, "cannot start", variable)
+    assert (status, line["event"], line["setting"]) == (WRONG_SETTINGS, "cannot_start", variable)
     assert cause in line["cause"]
     assert "secret" not in str(line)
 
@@ -121,7 +121,7 @@ async def test_tables_that_need_a_newer_version_stop_the_start(tmp_path: Path) -
     line = process.lines[-1]
     assert (status, line["event"], line["setting"]) == (
         WRONG_SETTINGS,
-        "cannot start",
+        "cannot_start",
         "DATABASE_URL",
     )
     assert "at inventory_9999, which needs a version" in line["cause"]
@@ -167,6 +167,6 @@ async def test_a_port_that_is_taken_stops_the_start(tmp_path: Path) -> None:
             status = await second.end()
 
     line = second.lines[-1]
-    assert (status, line["event"]) == (1, "cannot start")
+    assert (status, line["event"]) == (1, "cannot_start")
     assert "TRADEPOST_PORT" in line["setting"]
     assert f"cannot listen on 127.0.0.1:{port}" in line["cause"]

@@ -208,5 +208,5 @@ async def test_a_refused_process_ends_with_one_line(tmp_path: Path) -> None:
         status = await process.end()
 
     line = process.lines[-1]
-    assert (status, line["event"], line["level"]) == (WRONG_SETTINGS, "cannot start", "error")
+    assert (status, line["event"], line["level"]) == (WRONG_SETTINGS, "cannot_start", "error")
     assert line["setting"] == "TRADEPOST_HOST"

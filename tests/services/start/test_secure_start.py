@@ -54,13 +54,13 @@ async def test_a_service_starts_before_its_issuer_and_then_knows_everybody(tmp_p
             assert (waits.code.name, waits.reason) == ("UNAVAILABLE", "KEYS_UNAVAILABLE")
 
             issuer.write_jwks(keys)
-            await service.line("keys of the issuer read")
+            await service.line("issuer_keys_read")
 
             known = await refusal(by_edge.GetStock(ASKED, metadata=clerk))
             assert known.reason == "ITEM_NOT_FOUND"
         assert await service.stop() == 0
 
-    (failed,) = [line for line in service.lines if line["event"] == "keys of the issuer not read"]
+    (failed,) = [line for line in service.lines if line["event"] == "issuer_keys_not_read"]
     assert failed["setting"] == "TRADEPOST_JWKS_URL"
     assert "jwks.json" in failed["cause"]
     token = clerk[0][1].removeprefix("Bearer ")

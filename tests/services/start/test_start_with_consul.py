@@ -81,8 +81,8 @@ async def test_a_service_waits_for_an_authority_that_starts(
         warning = await service.line_at("warning")
         await service.line("serving")
 
-    assert "waiting for Consul's authority to start" in warning["event"]
-    assert NO_AUTHORITY[0] in warning["event"]
+    assert "waiting for Consul's authority to start" in warning["message"]
+    assert NO_AUTHORITY[0] in warning["message"]
 
 
 def _environment(folder: Path, consul: str) -> dict[str, str]:

@@ -35,7 +35,7 @@ async def test_a_service_waits_for_its_database(
         variable: server.url("tradepost"),
     }
     async with service_process("payment", environment) as service:
-        waiting = await service.line("waiting for the database")
+        waiting = await service.line("waiting_for_database")
         server.start()
         await service.line("serving")
         status = await service.stop()
@@ -70,8 +70,8 @@ async def test_a_service_that_waits_can_be_stopped(server: PostgresServer) -> No
     """SIGTERM ends the wait, with exit status 0."""
     environment = {"DATABASE_URL": server.url("tradepost")}
     async with service_process("inventory", environment) as service:
-        await service.line("waiting for the database")
+        await service.line("waiting_for_database")
         status = await service.stop()
 
     assert status == 0
-    assert service.lines[-1]["event"] == "stopped before it served"
+    assert service.lines[-1]["event"] == "stopped_before_serving"

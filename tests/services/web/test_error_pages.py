@@ -153,7 +153,7 @@ async def test_a_bug_is_logged_and_not_shown(capsys: pytest.CaptureFixture[str])
         assert answer.status_code == 500
         assert "hunter2" not in answer.text
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    logged = [line for line in lines if line["event"] == "request failed"]
+    logged = [line for line in lines if line["event"] == "request_failed"]
     assert [line["correlation_id"] for line in logged] == [answer.headers["x-correlation-id"]]
     assert "hunter2" in logged[0]["exception"]
     assert logged[0]["correlation_id"] in answer.text
@@ -168,7 +168,7 @@ async def test_a_browser_that_leaves_is_no_bug(capsys: pytest.CaptureFixture[str
         await writer.drain()
         writer.close()
 
-    assert "request failed" not in capsys.readouterr().out
+    assert "request_failed" not in capsys.readouterr().out
     assert shop.pages.placed == []
 
 

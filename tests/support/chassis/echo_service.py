@@ -18,7 +18,7 @@ from typing import Any
 import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FileDescriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodOptions
 from google.protobuf.wrappers_pb2 import StringValue
 from tradepost.policy.v1 import policy_pb2
 
@@ -37,7 +37,7 @@ _FACTORIES: Mapping[str, Callable[..., Any]] = {
     # A second unary method, for tests of what differs by method: its contract says that it waits,
     # and not who may call it.
     "Second": grpc.unary_unary_rpc_method_handler,
-    # A third one, whose contract says for how long its answer may be reused.
+    # A third one, whose contract says that it only reads, and how long its answer may be reused.
     "Reusable": grpc.unary_unary_rpc_method_handler,
     "UnaryStream": grpc.unary_stream_rpc_method_handler,
     "StreamUnary": grpc.stream_unary_rpc_method_handler,
@@ -57,6 +57,7 @@ def _contract() -> FileDescriptor:
     second = echo.method.add(name="Second", input_type=text, output_type=text)
     second.options.Extensions[policy_pb2.policy].waits = True
     reusable = echo.method.add(name="Reusable", input_type=text, output_type=text)
+    reusable.options.idempotency_level = MethodOptions.NO_SIDE_EFFECTS
     reusable.options.Extensions[policy_pb2.policy].max_age.seconds = 5
     for name, streams in (("Unary", False), ("UnaryStream", True)):
         method = echo.method.add(

@@ -68,6 +68,10 @@ DURATIONS = frozenset(
         "age",
     ]
 )
+# `self._log.info(...)`, `_LOG.error(...)`, `logs.get_logger("server").warning(...)`.
+LOGGERS = re.compile(r"(?i)(.*[._])?log|.*\bget_logger\(.*\)")
+LEVELS = frozenset(["debug", "info", "warning", "error", "exception"])
+EVENT = re.compile(r"[a-z]+(_[a-z0-9]+)*")
 NUMBERS = re.compile(r"\b(float|int)\b")
 # Split, so that the rule doesn't find this file.
 LEFT_FOR_LATER = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
@@ -111,6 +115,17 @@ def module_name(file: SourceFile) -> Iterator[str]:
             yield f"{file.path}: `{part}` says nothing"
 
 
+def event_name(file: SourceFile) -> Iterator[str]:
+    """The event of a service's log line is a word in snake_case, the same for every line of it."""
+    if not file.path.startswith("services/"):
+        return
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.Call) and _is_log_line(node.func):
+            event = node.args[0] if node.args else None
+            if not isinstance(event, ast.Constant) or not EVENT.fullmatch(str(event.value)):
+                yield f"{file.path}:{node.lineno}: the event of a line must be a word: a_b"
+
+
 def left_for_later(file: SourceFile) -> Iterator[str]:
     """Work that is left is noted in the tracker, not in the code."""
     for number, line in enumerate(file.text.splitlines(), start=1):
@@ -152,6 +167,14 @@ def unit_missing(file: SourceFile) -> Iterator[str]:
         word = name.rpartition("_")[2]
         if word in DURATIONS and annotation and NUMBERS.search(ast.unparse(annotation)):
             yield f"{file.path}:{line}: `{name}` doesn't say its unit"
+
+
+def _is_log_line(function: ast.expr) -> bool:
+    return (
+        isinstance(function, ast.Attribute)
+        and function.attr in LEVELS
+        and LOGGERS.fullmatch(ast.unparse(function.value)) is not None
+    )
 
 
 def _is_turn(use: Use) -> bool:

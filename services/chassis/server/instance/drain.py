@@ -67,7 +67,7 @@ class InstanceDrain:
         ).SerializeToString()
 
     def _begin(self, actor: str) -> None:
-        self._log.info("drain_asked", instance=self._instance.instance_id, actor=actor)
+        self._log.info("drain_asked", actor=actor)
         self._begin_stop()
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from discovery.clock import Clock
+from services.chassis.request.context import Context
 from services.chassis.server.layers.layer import Behavior, ServedMethod, observed
 from services.chassis.telemetry.declared_metrics import CALL_DURATION, CALL_STARTED
 
@@ -41,6 +42,8 @@ class CallMetrics:
         self._metrics.count(CALL_STARTED, attributes)
         return self._clock.monotonic()
 
-    def _end(self, attributes: Mapping[str, str], began_s: float, code: str) -> None:
+    def _end(
+        self, attributes: Mapping[str, str], began_s: float, code: str, _context: Context
+    ) -> None:
         duration_s = self._clock.monotonic() - began_s
         self._metrics.record(CALL_DURATION, duration_s, {**attributes, _STATUS: code})

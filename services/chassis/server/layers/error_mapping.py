@@ -58,7 +58,7 @@ class ErrorMapping:
         rule = find_rule(error, self._errors)
         if rule is None:
             error_id = self._new_error_id()
-            self._log.error("unexpected error", error_id=error_id, exc_info=error)
+            self._log.error("unexpected_error", error_id=error_id, exc_info=error)
             error = UnexpectedError(error_id)
         status = to_status(error, self._errors, self._domain)
         trailers = (*context.trailing_metadata(), *to_trailers(status, rule))

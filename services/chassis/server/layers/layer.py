@@ -62,11 +62,11 @@ def observed(
     inner: Behavior,
     *,
     begin: Callable[[], float],
-    end: Callable[[float, str], None],
+    end: Callable[[float, str, Context], None],
 ) -> Behavior:
     """Wrap a behavior, so that a call of any kind is seen from its begin to its end.
 
-    `end` gets what `begin` returned, and the code that the caller saw ("OK").
+    `end` gets what `begin` returned, the code that the caller saw ("OK"), and the call's context.
     """
 
     async def unary(request: Any, context: Context) -> Any:
@@ -74,9 +74,9 @@ def observed(
         try:
             response = await inner(request, context)
         except BaseException as error:
-            end(began_s, _code_of(error, context))
+            end(began_s, _code_of(error, context), context)
             raise
-        end(began_s, "OK")
+        end(began_s, "OK", context)
         return response
 
     async def streaming(request: Any, context: Context) -> AsyncIterator[Any]:
@@ -86,9 +86,9 @@ def observed(
                 async for message in messages:
                     yield message
         except BaseException as error:
-            end(began_s, _code_of(error, context))
+            end(began_s, _code_of(error, context), context)
             raise
-        end(began_s, "OK")
+        end(began_s, "OK", context)
 
     return streaming if method.response_streaming else unary
 

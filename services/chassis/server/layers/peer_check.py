@@ -46,7 +46,7 @@ class PeerCheck:
                 call.end()
             if denied:
                 peers = sorted({call.peer for call in denied})
-                self._log.warning("calls ended", peers=peers, calls=len(denied))
+                self._log.warning("calls_ended", peers=peers, calls=len(denied))
             table = await self._source.changed(table)
 
     def _unary(self, inner: Behavior) -> Behavior:

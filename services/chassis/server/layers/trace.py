@@ -1,5 +1,8 @@
 """Binds the correlation of a call, and writes one log line when the call ends.
 
+A call that has changed something, and one that has failed, is a line at the level info. A call that
+only read, or repeated the answer of an earlier one, is a line at the level debug.
+
 The correlation id and the traceparent come from the caller's metadata; without a correlation id
 the call gets a new one. Each call runs in a task and a context of its own, so the binding ends with
 the call and needs no reset.
@@ -12,6 +15,9 @@ from typing import Any
 
 from discovery.clock import Clock
 from discovery.rules import attempt_number
+from services.chassis.identity.method_access import find_method
+from services.chassis.request.context import Context
+from services.chassis.request.request_ids import is_replayed
 from services.chassis.server.layers.layer import (
     INVOCATION_METADATA,
     Behavior,
@@ -44,14 +50,18 @@ class Trace:
         self._clock = clock
         self._new_correlation_id = new_correlation_id
         self._server_span = server_span
-        # Checked once, so that an OK call at the default level costs nothing here.
+        # Checked once, so that a read at the default level costs nothing here.
         self._logs_debug = logs.is_enabled("debug")
         self._log = logs.get_logger("call")
 
     def __call__(self, method: ServedMethod, inner: Behavior) -> Behavior:
         """Wrap the whole call, so that the line and the trace cover all of it."""
+        changes = not method.is_infrastructure and _changes(method)
         return observed(
-            method, inner, begin=partial(self._begin, method), end=partial(self._log_call, method)
+            method,
+            inner,
+            begin=partial(self._begin, method),
+            end=partial(self._log_call, method, changes),
         )
 
     def _begin(self, method: ServedMethod) -> float:
@@ -75,8 +85,16 @@ class Trace:
         logs.bind_method(method.path)
         return self._clock.monotonic()
 
-    def _log_call(self, method: ServedMethod, began_s: float, code: str) -> None:
-        is_quiet = code == "OK" or method.is_infrastructure
+    def _log_call(
+        self,
+        method: ServedMethod,
+        changes: bool,  # noqa: FBT001 - bound where the method is wrapped
+        began_s: float,
+        code: str,
+        context: Context,
+    ) -> None:
+        has_changed = changes and code == "OK" and not is_replayed(context)
+        is_quiet = method.is_infrastructure or (code == "OK" and not has_changed)
         if is_quiet and not self._logs_debug:
             return
         write = self._log.debug if is_quiet else self._log.info
@@ -85,6 +103,15 @@ class Trace:
             code=code,
             duration_ms=round((self._clock.monotonic() - began_s) * 1000, 3),
         )
+
+
+def _changes(method: ServedMethod) -> bool:
+    """Whether a call of the method may change something, as its contract says."""
+    found = find_method(method.path)
+    if found is None:
+        return False
+    options = found.GetOptions()
+    return bool(options.idempotency_level != options.NO_SIDE_EFFECTS)
 
 
 def _usable_id(value: Any) -> str:

@@ -184,9 +184,9 @@ async def test_the_last_good_keys_stay_and_the_cause_is_logged_once() -> None:
 
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
     assert [line["event"] for line in lines] == [
-        "keys of the issuer read",
-        "keys of the issuer not read",
-        "keys of the issuer read",
+        "issuer_keys_read",
+        "issuer_keys_not_read",
+        "issuer_keys_read",
     ]
     assert lines[1]["setting"] == "TRADEPOST_JWKS_URL"
     assert (lines[1]["cause"], lines[1]["kept"]) == (

@@ -21,7 +21,7 @@ async def main():
         await stop.wait()
     print("stopped")
 
-sys.exit(program.run(main))
+sys.exit(program.run(main, service="echo"))
 """
 
 

@@ -1,4 +1,4 @@
-"""docs/operations.md lists every metric, with its unit, and no other."""
+"""docs/operations/metrics.md lists every metric, with its unit, and no other."""
 
 import re
 from dataclasses import fields
@@ -25,7 +25,7 @@ def test_every_metric_is_documented_with_its_unit() -> None:
     declared = {each.name: each.unit for each in (*METRICS, *order_counts.METRICS)}
     units = {name: unit.strip("{}") for name, unit in (declared | units_of_discovery()).items()}
 
-    assert dict(ROW.findall((ROOT / "docs/operations.md").read_text())) == units
+    assert dict(ROW.findall((ROOT / "docs/operations/metrics.md").read_text())) == units
 
 
 def test_a_name_is_declared_once() -> None:

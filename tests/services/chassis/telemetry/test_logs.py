@@ -74,19 +74,19 @@ def test_a_full_disk_only_loses_lines(lines: Lines, capsys: pytest.CaptureFixtur
     assert capsys.readouterr() == ("", "")
 
 
-async def test_an_ok_call_is_logged_at_debug_only(lines: Lines) -> None:
-    """At the default level an OK call writes no line; at debug it writes one."""
+async def test_a_read_is_logged_at_debug_only(lines: Lines) -> None:
+    """At the default level a call that only reads writes no line; at debug it writes one."""
     logs.configure(level="info", stream=lines.stream)
     async with echo_server() as echo:
-        await echo.unary()
+        await echo.unary(method="Reusable")
     at_info = lines.all("call")
     logs.configure(level="debug", stream=lines.stream)
     async with echo_server() as echo:
-        await echo.unary(metadata=METADATA)
+        await echo.unary(method="Reusable", metadata=METADATA)
 
     assert at_info == []
     (line,) = lines.all("call")
-    assert (line["method"], line["code"], line["level"]) == (path("Unary"), "OK", "debug")
+    assert (line["method"], line["code"], line["level"]) == (path("Reusable"), "OK", "debug")
     assert line["duration_ms"] >= 0
     assert LOGGED.items() <= line.items()
 
@@ -108,7 +108,7 @@ async def test_a_bug_is_logged_once_with_the_id_its_caller_got(lines: Lines) -> 
     async with echo_server(unary=failing) as echo:
         refused = await refusal(echo.unary(metadata=METADATA))
 
-    (line,) = lines.all("unexpected error")
+    (line,) = lines.all("unexpected_error")
     assert line["error_id"] == refused.facts["error_id"]
     assert line["level"] == "error"
     assert line["method"] == path("Unary")
@@ -165,7 +165,7 @@ def test_a_librarys_warning_is_a_json_line_too(lines: Lines) -> None:
     logging.getLogger("some.library").warning("the %s failed", "agent")
     logging.getLogger("discovery.registry.registration").info("registered")
 
-    logged = [(line["logger"], line["event"]) for line in lines.all()]
+    logged = [(line["logger"], line["message"]) for line in lines.all()]
     assert logged == [
         ("some.library", "the agent failed"),
         ("discovery.registry.registration", "registered"),
@@ -223,4 +223,4 @@ def test_no_line_repeats_what_may_be_secret_in_a_url(lines: Lines, text: str, sh
     (ours,) = lines.all("ours")
     assert (ours["cause"][-len(shown) :], ours["more"][0]["text"]) == (shown, ours["cause"])
     assert shown in lines.all("failed")[0]["exception"]
-    assert lines.all()[-1]["event"].endswith(shown)
+    assert lines.all()[-1]["message"].endswith(shown)
