@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scripts.replay.books.equation import Equation
+from scripts.replay.books.printing import show_books
 from scripts.replay.faults.fault_plan import Fault
 from scripts.replay.observations import Observations
 
@@ -66,6 +67,7 @@ class ReplayReport:
                     "ok": line.ok,
                     # Amounts are in its minor units; empty for counts.
                     "currency": line.currency,
+                    "ids": list(line.ids),
                 }
                 for line in self.books
             ],
@@ -78,7 +80,7 @@ class ReplayReport:
     def show(self, console: Console, *, dropped: Mapping[str, int]) -> None:
         """Print the report; `dropped` counts the data that were dropped, by reason."""
         console.print(self._outcomes())
-        console.print(self._books())
+        show_books(console, self.books)
         for what, count in dropped.items():
             if count:
                 console.print(f"dropped from the data: {count:,} {what}")
@@ -111,12 +113,4 @@ class ReplayReport:
         pairs = Counter((one.state, one.reason) for one in self.observations.outcomes)
         for (state, reason), count in sorted(pairs.items()):
             table.add_row(state, reason.replace("_", " ").lower(), f"{count:,}")
-        return table
-
-    def _books(self) -> Table:
-        table = Table("", "equation", "left", "right", title="the books")
-        table.columns[2].justify = table.columns[3].justify = "right"
-        for line in self.books:
-            mark = "[green]=[/green]" if line.ok else "[red]≠[/red]"
-            table.add_row(mark, line.name, line.text(line.left), line.text(line.right))
         return table

@@ -2,5 +2,5 @@
 
 May import scripts.suite, the stubs, and the replay's observations and orders. Hands out a snapshot
 and `check`. snapshot reads; every_check and money are pure functions of a snapshot, and they yield
-what equation defines.
+what equation defines. printing shows that to a person; `python -m scripts.replay.books` does all.
 """

@@ -1,5 +1,6 @@
 """An equation of the books: two numbers that must be equal, of things or of money."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from scripts.suite.baskets import CURRENCY
@@ -11,13 +12,15 @@ MINOR_UNITS_PER_UNIT = 100
 class Equation:
     """An equation: `left` and `right` must be equal.
 
-    With a `currency` they are amounts, in its minor units.
+    With a `currency` they are amounts, in its minor units. `ids` name what makes them differ, where
+    that can be told.
     """
 
     name: str
     left: int
     right: int
     currency: str = ""
+    ids: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -28,6 +31,11 @@ class Equation:
         if not self.currency:
             return f"{side:,}"
         return f"{side / MINOR_UNITS_PER_UNIT:,.2f} {self.currency}"
+
+
+def none_of(name: str, ids: Collection[str]) -> Equation:
+    """An equation that says that there is nothing of a kind; `ids` name what there is."""
+    return Equation(name, len(ids), 0, ids=tuple(sorted(ids)))
 
 
 def in_money(name: str, left: int, right: int) -> Equation:

@@ -9,7 +9,7 @@ from tradepost.notification.v1.notification_pb2 import NotificationState, Notifi
 from tradepost.order.v1.order_pb2 import Order, OrderState
 
 from scripts.replay.books import money
-from scripts.replay.books.equation import Equation
+from scripts.replay.books.equation import Equation, none_of
 from scripts.replay.books.money import KEPT, SHIPPED
 from scripts.replay.books.snapshot import Snapshot
 from scripts.replay.observations import Observations
@@ -60,12 +60,13 @@ def _orders(snapshot: Snapshot, observations: Observations) -> Iterator[Equation
     unsettled = sum(order.state not in SETTLED for order in snapshot.orders)
     review = sum(saga.needs_review for saga in snapshot.sagas)
     yield Equation("unsettled orders are listed for review", unsettled, review)
-    moved = sum(
-        OrderState.Name(listed[outcome.order_id].state) != f"ORDER_STATE_{outcome.state}"
+    moved = {
+        outcome.order_id
         for outcome in observations.outcomes
         if outcome.order_id in listed
-    )
-    yield Equation("orders in another state than was answered", moved, 0)
+        and OrderState.Name(listed[outcome.order_id].state) != f"ORDER_STATE_{outcome.state}"
+    }
+    yield none_of("orders in another state than was answered", moved)
     yield Equation("guarantees violated towards a caller", len(observations.violations), 0)
     yield Equation("failed calls of safe methods", observations.failed_calls.total(), 0)
 
@@ -87,18 +88,21 @@ def _stock(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
     yield Equation(
         "initial + adjusted - fulfilled + returned = on hand", came - left + back, on_hand
     )
-    drift = sum(
-        (level.on_hand_count, level.held_count, level.committed_count)
+    drift = {
+        level.sku
+        for level in snapshot.stock
+        if (level.on_hand_count, level.held_count, level.committed_count)
         != tuple(moved.get(level.sku, Counter())[name] for name in ("on_hand", "held", "committed"))
+    }
+    yield none_of("items whose level is not the sum of its movements", drift)
+    short = {
+        level.sku
         for level in snapshot.stock
-    )
-    yield Equation("items whose level is not the sum of its movements", drift, 0)
-    short = sum(
-        min(level.available_count, level.on_hand_count, level.held_count, level.committed_count) < 0
+        if min(level.available_count, level.on_hand_count, level.held_count, level.committed_count)
+        < 0
         or level.available_count != level.on_hand_count - level.held_count - level.committed_count
-        for level in snapshot.stock
-    )
-    yield Equation("items oversold or miscounted", short, 0)
+    }
+    yield none_of("items oversold or miscounted", short)
 
 
 def _reservations(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
@@ -125,8 +129,8 @@ def _reservations(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
             if one.state == reservation_state and _units_of(one)
         }
         ordered = {order.order_id for order in snapshot.orders if order.state == order_state}
-        yield Equation(
-            f"{word} reservations without such an order, or the reverse", len(reserved ^ ordered), 0
+        yield none_of(
+            f"{word} reservations without such an order, or the reverse", reserved ^ ordered
         )
     paid = [order for order in snapshot.orders if order.state in (*KEPT, *SHIPPED)]
     sold = sum(line.quantity for order in paid for line in order.lines)
@@ -174,16 +178,20 @@ def _notifications(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
         for each in order.returns
     }
     yield Equation("notifications due = written", len(due), len(written_times))
-    yield Equation(
-        "notifications without such an order, or the reverse", len(due ^ set(written_times)), 0
+    yield none_of(
+        "notifications without such an order, or the reverse",
+        {order_id for order_id, *_ in due ^ set(written_times)},
     )
-    unsent = sum(
-        each.state != NotificationState.NOTIFICATION_STATE_SENT for each in snapshot.notifications
-    )
-    yield Equation("notifications not sent", unsent, 0)
+    unsent = {
+        each.notification_id
+        for each in snapshot.notifications
+        if each.state != NotificationState.NOTIFICATION_STATE_SENT
+    }
+    yield none_of("notifications not sent", unsent)
     written = {each.notification_id for each in snapshot.notifications}
-    strays = len(written ^ set(snapshot.mails))
-    yield Equation("mails without such a notification, or the reverse", strays, 0)
+    yield none_of(
+        "mails without such a notification, or the reverse", written ^ set(snapshot.mails)
+    )
 
 
 def _summaries(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:

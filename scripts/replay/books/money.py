@@ -7,7 +7,7 @@ from tradepost.order.v1.order_pb2 import Order, OrderState
 from tradepost.payment.testing.v1.simulated_processor_pb2 import ProcessorEntryKind
 from tradepost.payment.v1.ledger_pb2 import LedgerAccount, LedgerPostingKind, LedgerSide
 
-from scripts.replay.books.equation import Equation, in_money
+from scripts.replay.books.equation import Equation, in_money, none_of
 from scripts.replay.books.snapshot import Snapshot
 from scripts.replay.observations import Observations
 from scripts.replay.order_placer import SETTLED
@@ -32,15 +32,15 @@ def _captures(snapshot: Snapshot) -> Iterator[Equation]:
         refunded[payment.order_id] += payment.refunded_amount.minor_units
     totals = _totals(snapshot.orders, PAID)
     yield in_money("captured = totals of paid orders", captured.total(), totals.total())
-    yield Equation("orders whose capture is not their total", _differences(captured, totals), 0)
+    yield none_of("orders whose capture is not their total", _differences(captured, totals))
     shown = _refunds(snapshot.orders)
     yield in_money("refunded = refunds that orders show", refunded.total(), shown.total())
-    yield Equation("orders that show another refund", _differences(refunded, shown), 0)
+    yield none_of("orders that show another refund", _differences(refunded, shown))
     sent_back = _totals(snapshot.orders, (OrderState.ORDER_STATE_REFUNDED,))
-    partly = sum(refunded[order_id] != total for order_id, total in sent_back.items())
-    yield Equation("refunded orders whose refund is not their total", partly, 0)
-    over = sum(refunded[order_id] > captured[order_id] for order_id in refunded)
-    yield Equation("orders refunded beyond their capture", over, 0)
+    partly = {order_id for order_id, total in sent_back.items() if refunded[order_id] != total}
+    yield none_of("refunded orders whose refund is not their total", partly)
+    over = {order_id for order_id in refunded if refunded[order_id] > captured[order_id]}
+    yield none_of("orders refunded beyond their capture", over)
     overpaid = sum(
         entry.refunded_amount.minor_units > sum(line.line_total.minor_units for line in entry.lines)
         for order in snapshot.orders
@@ -84,8 +84,8 @@ def _ledger(snapshot: Snapshot) -> Iterator[Equation]:
         if entry.kind == LedgerPostingKind.LEDGER_POSTING_KIND_CAPTURED
         and entry.side == LedgerSide.LEDGER_SIDE_DEBIT
     )
-    yield Equation(
-        "orders captured more than once", sum(count > 1 for count in captures.values()), 0
+    yield none_of(
+        "orders captured more than once", {key for key, count in captures.items() if count > 1}
     )
 
 
@@ -135,8 +135,8 @@ def _sum(orders: Iterable[Order]) -> int:
     return sum(order.total.minor_units for order in orders)
 
 
-def _differences(left: Counter[str], right: Counter[str]) -> int:
-    return sum(left[key] != right[key] for key in left.keys() | right.keys())
+def _differences(left: Counter[str], right: Counter[str]) -> set[str]:
+    return {key for key in left.keys() | right.keys() if left[key] != right[key]}
 
 
 def _balance(snapshot: Snapshot, account: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""`python -m services.<service> epoch`: the command of an operator after a restore of the database.
+"""`python -m services.<service> new-epoch`: what an operator runs after a database was restored.
 
 It gives the event log a new epoch. All consumers then start again at position 0, also those that
 had applied events which the restored log no longer has.
@@ -23,7 +23,7 @@ from services.chassis.store.database import (
     StoreUnavailableError,
 )
 
-COMMAND = "epoch"
+COMMAND = "new-epoch"
 HELP = "begin a new epoch of the event log, after its database was restored"
 
 

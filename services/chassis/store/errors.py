@@ -48,6 +48,6 @@ class HistoryLostError(StoreUnavailableError):
         super().__init__(
             f"the database lost the event at position {position}, which was committed: a standby"
             " without it was promoted, or a backup was restored. Restart the service after the"
-            " command epoch"
+            " command new-epoch"
         )
         self.facts = {"position": str(position)}

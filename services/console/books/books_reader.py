@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import grpc
 from tradepost.event.v1.event_pb2 import Event
-from tradepost.event.v1.event_service_pb2 import ReadEventsRequest
+from tradepost.event.v1.event_service_pb2 import GetFeedRequest, ReadEventsRequest
 from tradepost.inventory.v1.inventory_service_pb2 import ListStockMovementsRequest
 from tradepost.notification.v1.notification_service_pb2 import ListNotificationsRequest
 from tradepost.payment.v1.payment_service_pb2 import ListLedgerEntriesRequest
@@ -64,6 +64,7 @@ class BooksReader:
         self._complete: dict[str, datetime] = {}
         self._faults: dict[str, str] = {}
         self._cursors = self._made()
+        self._epochs: dict[str, str] = {}
 
     async def look(self, asker: Asker, *, for_s: float = READ_FOR_S) -> None:
         """Read what is new as this person, for so long; return at once while another one reads."""
@@ -71,6 +72,7 @@ class BooksReader:
             return
         async with self._reading:
             until_s = self._clock.monotonic() + for_s
+            await self._follow_epochs(asker)
             await asyncio.gather(
                 *(self._advance(name, asker, until_s) for name in self._cursors if name != _LEVELS),
             )
@@ -83,6 +85,26 @@ class BooksReader:
             Progress(name, cursor.text, self._complete.get(name), self._faults.get(name, ""))
             for name, cursor in self._cursors.items()
         )
+
+    async def _follow_epochs(self, asker: Asker) -> None:
+        """Begin all books anew where a feed has a new epoch: its history isn't the one they knew.
+
+        A feed that doesn't answer is reported by the reading of it.
+        """
+        for name, stub in self._stubs.feeds.items():
+            try:
+                epoch = (await asker.call(stub.GetFeed, GetFeedRequest())).epoch
+            except grpc.aio.AioRpcError:
+                continue
+            if self._epochs.setdefault(name, epoch) != epoch:
+                self._epochs[name] = epoch
+                self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.books = Books()
+        self.personal.clear()
+        self._complete.clear()
+        self._cursors = self._made()
 
     async def _advance(self, name: str, asker: Asker, until_s: float) -> None:
         """Read pages of a source to its end, or until the time is up."""

@@ -108,7 +108,7 @@ async def test_another_history_stops_the_consumer_until_it_is_rewound(
 
 
 async def test_a_new_epoch_starts_the_consumer_again(source: Source, databases: Databases) -> None:
-    """After the command `epoch` of the feed's service the consumer reads all events."""
+    """After the command `new-epoch` of the feed's service the consumer reads all events."""
     clock = ManualClock()
     async with (
         consumer(databases, source.channel, clock=clock) as one,
@@ -119,7 +119,9 @@ async def test_a_new_epoch_starts_the_consumer_again(source: Source, databases: 
         again.start()
         await while_time_passes(clock, stopped(again))
         environment = {"DATABASE_URL": databases.url("source")}
-        done = await run(sys.executable, "-m", "services.payment", "epoch", environment=environment)
+        done = await run(
+            sys.executable, "-m", "services.payment", "new-epoch", environment=environment
+        )
         assert (done.code, done.err) == (0, "")
         epoch = (await source.feed.extent()).epoch
         assert done.out.startswith(f"epoch {epoch} follows ")
