@@ -25,7 +25,7 @@ BUILDERS = ("buildah", "podman", "docker")
 VERSION_LINES: Mapping[str, str] = {
     "pyproject.toml": r'^version = "(.+)"$',
     "services/chassis/server/settings.py": r'^    version: str = "(.+)"$',
-    "docs/operations.md": r"^\| `TRADEPOST_VERSION` \| (\S+) \|",
+    "docs/operations/settings.md": r"^\| `TRADEPOST_VERSION` \| (\S+) \|",
 }
 
 

@@ -1,4 +1,4 @@
-"""The commands of `python -m services.order` for operators: `rebuild` and `epoch`."""
+"""The commands of `python -m services.order` for operators: `rebuild` and `new-epoch`."""
 
 import argparse
 import random

@@ -1,4 +1,4 @@
-"""Settings name the variable they come from, and docs/operations.md lists every variable."""
+"""Settings name the variable they come from, and docs/operations/settings.md has each."""
 
 import json
 import re
@@ -70,12 +70,12 @@ def subclasses(kind: type) -> Iterator[type]:
 
 
 def test_every_variable_is_documented() -> None:
-    """Each variable that settings or discovery read is in a table of docs/operations.md."""
+    """Each variable that settings or discovery read is in docs/operations/settings.md."""
     assert of_settings() | set(of_discovery()) <= documented()
 
 
 def test_every_documented_variable_exists() -> None:
-    """A table of docs/operations.md lists no variable that nothing reads."""
+    """A table of docs/operations/settings.md lists no variable that nothing reads."""
     assert documented() <= of_settings() | set(of_discovery()) | OF_OPENTELEMETRY
 
 
@@ -207,6 +207,6 @@ def test_a_port_set_by_kubernetes_is_ignored(
 
     line = json.loads(capsys.readouterr().out)
     assert settings.port == 0
-    assert (line["level"], line["event"]) == ("warning", "setting ignored")
+    assert (line["level"], line["event"]) == ("warning", "setting_ignored")
     assert (line["setting"], line["value"]) == ("TRADEPOST_PORT", "tcp://10.96.0.12:50051")
     assert "Kubernetes" in line["cause"]

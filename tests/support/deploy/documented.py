@@ -1,4 +1,4 @@
-"""The settings that docs/operations.md lists, and those that each program reads."""
+"""The settings that docs/operations/settings.md lists, and those that each program reads."""
 
 import re
 from collections.abc import Mapping
@@ -33,8 +33,8 @@ READ_BY: Mapping[str, tuple[type[BaseSettings], ...]] = {
 
 
 def documented() -> set[str]:
-    """The variables in the first column of the tables of docs/operations.md."""
-    lines = (ROOT / "docs" / "operations.md").read_text().splitlines()
+    """The variables in the first column of the tables of docs/operations/settings.md."""
+    lines = (ROOT / "docs/operations/settings.md").read_text().splitlines()
     cells = [line.split("|")[1] for line in lines if line.startswith("| `")]
     return {name for cell in cells for name in VARIABLE.findall(cell)}
 
