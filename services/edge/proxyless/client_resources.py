@@ -10,12 +10,13 @@ all know round robin, but not all of them know least request.
 from collections.abc import Mapping, Sequence
 
 from envoy.config.cluster.v3 import cluster_pb2
-from envoy.config.core.v3 import config_source_pb2
-from envoy.config.endpoint.v3 import endpoint_pb2
+from envoy.config.core.v3 import base_pb2, config_source_pb2
+from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.config.listener.v3 import api_listener_pb2, listener_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as manager_pb2,
 )
+from google.protobuf.wrappers_pb2 import UInt32Value
 
 from discovery.registry.instance import Instance
 from services.edge.contract.contract import Contract
@@ -61,11 +62,17 @@ def _cluster(service: str) -> cluster_pb2.Cluster:
 
 
 def _endpoints(service: str, instances: Sequence[Instance]) -> endpoint_pb2.ClusterLoadAssignment:
-    """The instances in a locality with a weight: clients leave out one that has none."""
-    assignment = endpoints(service, instances)
-    for locality in assignment.endpoints:
-        locality.load_balancing_weight.value = 1
-    return assignment
+    """The instances in one locality, whose weight clients insist on.
+
+    They choose a locality first, and then one of its instances.
+    """
+    found = endpoints(service, instances).endpoints
+    locality = endpoint_components_pb2.LocalityLbEndpoints(
+        locality=base_pb2.Locality(),
+        load_balancing_weight=UInt32Value(value=1),
+        lb_endpoints=[each for process in found for each in process.lb_endpoints],
+    )
+    return endpoint_pb2.ClusterLoadAssignment(cluster_name=service, endpoints=[locality])
 
 
 def _ads() -> config_source_pb2.ConfigSource:

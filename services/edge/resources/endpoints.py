@@ -16,15 +16,21 @@ PROTOCOL, HTTP = "protocol", "http"
 def endpoints(service: str, instances: Sequence[Instance]) -> endpoint_pb2.ClusterLoadAssignment:
     """Return the load assignment of a service; its cluster has the same name.
 
-    Instances without weight, and those that Envoy can't dial, are left out.
+    Instances without weight, and those that Envoy can't dial, are left out. A locality is one
+    process: Envoy takes an address that moves to another locality for a new host. Otherwise a
+    process that replaces another at the same address would inherit its ejection.
     """
+    processes: dict[str, list[endpoint_components_pb2.LbEndpoint]] = {}
+    for each in instances:
+        if can_be_dialled(each):
+            processes.setdefault(each.incarnation, []).append(_endpoint(each))
     return endpoint_pb2.ClusterLoadAssignment(
         cluster_name=service,
         endpoints=[
             endpoint_components_pb2.LocalityLbEndpoints(
-                locality=base_pb2.Locality(),
-                lb_endpoints=[_endpoint(each) for each in instances if can_be_dialled(each)],
+                locality=base_pb2.Locality(sub_zone=incarnation), lb_endpoints=found
             )
+            for incarnation, found in processes.items()
         ],
     )
 

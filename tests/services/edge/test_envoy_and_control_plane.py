@@ -5,14 +5,18 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import grpc
 import pytest_asyncio
 from envoy.config.listener.v3.listener_pb2 import Listener
 from structlog.testing import capture_logs
 
 from discovery.registry.memory import MemoryRegistry
+from scripts.suite.consul import free_ports
 from services.edge.control_plane.snapshot import LISTENERS, TypedResources
 from services.edge.edge import control_plane
 from services.edge.resources.packing import packed
@@ -120,6 +124,37 @@ async def test_a_change_reaches_envoy_at_once(
         await _until_answered_by("first", edge.channel)
         await edge.registry.deregister(one)
         await _until_only("second", edge)
+
+
+async def test_a_process_that_replaces_another_is_not_ejected(
+    first: AnsweringServer, tmp_path: Path
+) -> None:
+    """An instance that was killed is ejected; the one at the same address begins without that."""
+    (port,) = free_ports(1)
+    killed = instance_at("order", f"127.0.0.1:{port}")
+    async with running_edge(tmp_path, [killed, instance_at("order", first.endpoint)]) as edge:
+        async with asyncio.timeout(WAIT_S):
+            while not (await _host(edge, port))["health_status"].get("failed_outlier_check"):
+                await _answerer(edge.channel)
+
+            await edge.registry.register(replace(killed, incarnation="another"))
+
+            # Those of the killed process would never be forgotten.
+            host = await _host(edge, port)
+            while any("value" in count for count in host["stats"]):
+                host = await _host(edge, port)
+        assert "failed_outlier_check" not in host["health_status"]
+
+
+async def _host(edge: RunningEdge, port: int) -> dict[str, Any]:
+    """What Envoy's admin page says of the order instance at a port."""
+    url = f"http://127.0.0.1:{edge.settings.admin_port}/clusters?format=json"
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        clusters = (await response.json(content_type=None))["cluster_statuses"]
+    (hosts,) = [cluster["host_statuses"] for cluster in clusters if cluster["name"] == "order"]
+    (host,) = [each for each in hosts if each["address"]["socket_address"]["port_value"] == port]
+    found: dict[str, Any] = host
+    return found
 
 
 def _runs(pid: int) -> bool:

@@ -54,7 +54,7 @@ def configuration(contract: Contract, file: str) -> str:
 def _small(contract: Contract, certificates: EdgeCertificates, settings: EdgeSettings) -> Resources:
     methods = tuple(method for method in contract.methods if method.name in _METHODS)
     small = replace(contract, methods=methods, descriptor_set=b"descriptors", openapi=b"{}")
-    order = Instance("order-1", "order", "10.0.0.1", 50051)
+    order = Instance("order-1", "order", "10.0.0.1", 50051, incarnation="first")
     shop = Instance("shop-1", "storefront", "10.0.0.2", 8001, meta={"protocol": "http"})
     registry = {"order": (order,), "storefront": (shop,)}
     return resources(registry, small, settings, certificates=certificates)
