@@ -155,10 +155,12 @@ async def test_an_interceptor_may_answer_by_itself(start: Start, open_to: Open) 
 
 
 class Continues(grpc.aio.UnaryUnaryClientInterceptor):
-    """An interceptor that awaits its continuation's call under a timeout of its own."""
+    """An interceptor that awaits its continuation's call under a timeout, which the test sets."""
+
+    limit: asyncio.Timeout
 
     async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-        async with asyncio.timeout(0.1):
+        async with asyncio.timeout(None) as self.limit:
             call = await continuation(details, request)
             await call
         return call
@@ -166,15 +168,17 @@ class Continues(grpc.aio.UnaryUnaryClientInterceptor):
 
 async def test_interceptors_may_use_timeouts_of_their_own(start: Start, open_to: Open) -> None:
     """Interceptors run in a task of their own, so asyncio.timeout ends them and not the caller."""
-    server = await start("a")
-    channel = open_to(server, interceptors=[Continues()])
-    get = channel.unary_unary(path("Get"))
+    server, continues = await start("a"), Continues()
+    get = open_to(server, interceptors=[continues]).unary_unary(path("Get"))
     assert await get(b"x") == b"a:x"
     assert ("served-by", "a") in tuple(await get(b"x").trailing_metadata())
 
     server.gate.clear()
+    call = get(b"x")
+    await server.wait_for_calls(3)
+    continues.limit.reschedule(asyncio.get_running_loop().time())
     with pytest.raises(TimeoutError):
-        await get(b"x")
+        await call
     await server.was_cancelled()
 
 
