@@ -36,12 +36,13 @@ async def roll_there_and_back(
 ) -> ReplayReport:
     """Roll a suite of another version to this checkout with half of the orders, and back.
 
-    The books are checked after each way; if they don't balance, there is no way back. Raises
-    StartError when an instance doesn't start.
+    The books are checked after each way; if they don't balance, there is no way back. A service
+    that only this checkout has is not rolled. Raises StartError when an instance doesn't start.
     """
-    older, half = suite.slots[0].programs, len(orders) // 2
+    rolled = [slot for slot in suite.slots if slot.programs != THIS_INSTALLATION]
+    older, half = rolled[0].programs, len(orders) // 2
     ways = {THERE: (THIS_INSTALLATION, orders[:half]), BACK: (older, orders[half:])}
-    names = [slot.name for slot in suite.slots]
+    names = [slot.name for slot in rolled]
     observed = Observations()
     reports: dict[str, ReplayReport] = {}
     for way, (programs, part) in ways.items():
@@ -61,7 +62,7 @@ async def roll_there_and_back(
         if not reports[way].balanced:
             break
         # Said now, because a way back that is refused has no report.
-        on_fault(f"every instance runs {programs.name}, and the books balance")
+        on_fault(f"every rolled instance runs {programs.name}, and the books balance")
     return _of_all(reports)
 
 

@@ -41,8 +41,9 @@ from scripts.suite.secure.credentials import Credentials, Tls
 from scripts.suite.secure.operator_access import OperatorAccess, operator_access
 from scripts.suite.secure.private_files import private_folder
 from scripts.suite.slot import THIS_INSTALLATION, ProcessSlot, Programs
+from services.chassis.contracts import contracts
 
-SERVICES = ("inventory", "payment", "order", "notification")
+SERVICES = tuple(contracts())
 START_TIMEOUT_S = 120.0
 POLL_S = 0.1
 
@@ -155,7 +156,7 @@ async def running(
                     )
                 ]
                 for slot in slots:
-                    slot.programs = programs
+                    slot.take_code_of(programs)
                 if stop is not None:
                     stop.include(slots)
                 return slots

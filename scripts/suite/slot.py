@@ -38,6 +38,10 @@ class Programs(Protocol):
         """What people call it."""
         ...
 
+    def has(self, service: str) -> bool:
+        """Whether the service is among them: an older version may lack one."""
+        ...
+
     def start(self, slot: "ProcessSlot", log: BinaryIO) -> subprocess.Popen[bytes]:
         """Start a slot's module in its environment; return before it serves."""
         ...
@@ -72,6 +76,10 @@ class Installation:
             **_kept_bytecode(environment),
             **({} if environment == own else {"PYTHONPATH": paths}),
         }
+
+    def has(self, service: str) -> bool:
+        """Whether the checkout has the service."""
+        return (self.root / "services" / service).is_dir()
 
     def start(self, slot: "ProcessSlot", log: BinaryIO) -> subprocess.Popen[bytes]:
         """Start a slot's module; it ends with this process."""
@@ -123,6 +131,10 @@ class ProcessSlot:
         if status is None:
             return None
         return f"status {status}" if status >= 0 else signal.Signals(-status).name
+
+    def take_code_of(self, programs: Programs) -> None:
+        """Let the next process run that code; this checkout's if the service isn't in that yet."""
+        self.programs = programs if programs.has(self.service) else THIS_INSTALLATION
 
     async def start(self) -> None:
         """Start the process; return before it serves.

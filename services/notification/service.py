@@ -22,6 +22,8 @@ from services.notification.store.tables import MIGRATIONS
 from services.notification.wire.errors import ERRORS
 
 _SERVICE = notification_service_pb2.DESCRIPTOR.services_by_name["NotificationService"].full_name
+# The feed is served, but empty: this service appends no events yet.
+CONTENTS = FeedContents(NAME)
 
 
 def to_service(parts: Parts, *, clock: Clock) -> Service:
@@ -32,10 +34,9 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
         servicers=(partial(add_NotificationServiceServicer_to_server, servicer),),
         service_names=(_SERVICE,),
         errors=ERRORS,
-        # The feed is served, but empty: this service appends no events yet.
         database=parts.database,
         feed=Feed(
-            contents=FeedContents(NAME),
+            contents=CONTENTS,
             aggregate_types={},
             database=parts.database,
             tailer=parts.tailer,

@@ -5,24 +5,19 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
-from google.protobuf.descriptor import FileDescriptor
 from starlette.requests import Request
-from tradepost.inventory.v1 import inventory_service_pb2
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
-from tradepost.notification.v1 import notification_service_pb2
 from tradepost.notification.v1.notification_service_pb2_grpc import NotificationServiceStub
-from tradepost.order.v1 import order_service_pb2
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
-from tradepost.payment.v1 import payment_service_pb2
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
 from discovery.clock import Clock
 from discovery.registry.protocols import Watcher
 from discovery.tls.certificates import CertificateSource
 from services.chassis.channels import CorrelatedChannel, participant_channel
+from services.chassis.contracts import contracts
 from services.web.settings import TargetSettings
 
 if TYPE_CHECKING:
@@ -34,16 +29,6 @@ if TYPE_CHECKING:
     from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceAsyncStub
 
 OpenInstance: TypeAlias = Callable[[str, str], CorrelatedChannel]
-
-# The contract by which the instances of each service are known.
-_CONTRACTS: Mapping[str, FileDescriptor] = MappingProxyType(
-    {
-        "order": order_service_pb2.DESCRIPTOR,
-        "payment": payment_service_pb2.DESCRIPTOR,
-        "inventory": inventory_service_pb2.DESCRIPTOR,
-        "notification": notification_service_pb2.DESCRIPTOR,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +61,17 @@ async def open_services(
     In the secure mode `certificates` are the application's own. A `watcher` finds the targets in
     place of the one that their schemes name.
     """
-    addresses = {
-        "order": targets.order_target,
-        "payment": targets.payment_target,
-        "inventory": targets.inventory_target,
-        "notification": targets.notification_target,
-    }
     open_channel = partial(participant_channel, clock=clock, rng=rng, certificates=certificates)
     async with AsyncExitStack() as open_channels:
         channels = {
             name: await open_channels.enter_async_context(
-                open_channel(target, contract=_CONTRACTS[name], watcher=watcher)
+                open_channel(getattr(targets, f"{name}_target"), contract=contract, watcher=watcher)
             )
-            for name, target in addresses.items()
+            for name, contract in contracts().items()
         }
 
         def open_instance(service: str, endpoint: str) -> CorrelatedChannel:
-            return open_channel(f"static:///{endpoint}", contract=_CONTRACTS[service])
+            return open_channel(f"static:///{endpoint}", contract=contracts()[service])
 
         yield _services_of(channels, open_instance)
 

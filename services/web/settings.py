@@ -134,7 +134,7 @@ class LoginSettings(BaseSettings):
 
 
 class TargetSettings(BaseSettings):
-    """Where the services are found."""
+    """Where the services are found: a field for each of them."""
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_", frozen=True)
 

@@ -1,6 +1,6 @@
 """Stored events stay readable: the bytes of every event, as each version of the code wrote them.
 
-The bytes are in `golden_events.json`, by service and in the order of `event_examples`. When an
+The bytes are in `golden_events`, a file for each service, in the order of `event_examples`. When an
 event gains a field, its new bytes are added after the old ones; no bytes are ever changed. The
 bytes of order events, from which every order is loaded, are in
 tests/services/order/wire/test_wire.py.
@@ -34,10 +34,12 @@ from tests.support.contracts.event_examples import as_encoded_today, events_of_t
 from tests.support.order.golden_events import GOLDEN as GOLDEN_ORDER
 from tests.support.order.golden_events import NOON
 
-_PATH = Path(__file__).with_name("golden_events.json")
+_FILES = sorted(Path(__file__).with_name("golden_events").glob("*.json"))
 _CONTRACT = events_of_the_contract()
 # For each service, its examples: the type of each, and its bytes in hex, the oldest first.
-GOLDEN: dict[str, list[tuple[str, list[str]]]] = json.loads(_PATH.read_text())
+GOLDEN: dict[str, list[tuple[str, list[str]]]] = {
+    file.stem: json.loads(file.read_text()) for file in _FILES
+}
 
 
 def stored() -> Iterator[tuple[str, str, bytes]]:

@@ -106,7 +106,7 @@ class FaultInjector:
         successor = f" by {replaced_by.name}" if replaced_by else ""
         self._on_fault(f"draining {slot.name}, then replacing it{successor}")
         await slot.stop()
-        slot.programs = replaced_by or slot.programs
+        slot.take_code_of(replaced_by or slot.programs)
         self.done[Fault.DRAIN] += 1
         await slot.start()
 

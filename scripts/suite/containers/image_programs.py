@@ -32,6 +32,10 @@ class ImagePrograms:
         """What people call it."""
         return f"the image {self.image.name}"
 
+    def has(self, service: str) -> bool:
+        """Whether the image has the service."""
+        return (self.image.root / self.image.folder.lstrip("/") / "services" / service).is_dir()
+
     def start(self, slot: ProcessSlot, log: BinaryIO) -> subprocess.Popen[bytes]:
         """Start a container that runs a slot's module."""
         folder, data = self._bundle(slot), self.folder / "data"

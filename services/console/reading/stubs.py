@@ -37,9 +37,9 @@ from tradepost.payment.v1.payment_service_pb2_grpc import (
     PaymentServiceStub,
 )
 
-SERVICES = ("order", "payment", "inventory", "notification")
-# The services whose event log is read as a feed.
-FEEDS = ("order", "payment", "inventory")
+from services.chassis.contracts import contracts
+
+SERVICES = tuple(contracts())
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Stubs:
             inventory=InventoryServiceStub(channels["inventory"]),
             notifications=NotificationServiceStub(channels["notification"]),
             processor=SimulatedProcessorServiceStub(channels["payment"]),
-            feeds={name: EventFeedServiceStub(channels[name]) for name in FEEDS},
+            feeds={name: EventFeedServiceStub(channels[name]) for name in SERVICES},
             subscriptions={name: SubscriptionServiceStub(channels[name]) for name in SERVICES},
             dead_letters={name: DeadLetterServiceStub(channels[name]) for name in SERVICES},
             audits={name: AuditServiceStub(channels[name]) for name in SERVICES},

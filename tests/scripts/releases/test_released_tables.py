@@ -14,6 +14,8 @@ from scripts.releases.released_tables import services, tables_sql, unusable_for_
 from scripts.tools.paths import ROOT
 from services.chassis.store.schema.upgrade import upgrade
 
+# A service that is newer than the release has no tables in it.
+RELEASED = [service for service in services() if tables_file(service).exists()]
 NEXT_REVISION = """
 import sqlalchemy as sa
 from alembic import op
@@ -32,7 +34,7 @@ COMPATIBLE = 'compatible_from = "{newest}"'
 GIFT = 'op.add_column("order_view", sa.Column("gift", sa.Boolean, {column}))'
 
 
-@pytest.mark.parametrize("service", services())
+@pytest.mark.parametrize("service", RELEASED)
 def test_instances_of_the_last_release_can_use_the_tables_of_today(service: str) -> None:
     """Each revision since the release says so, and what the release writes is taken.
 
@@ -42,7 +44,7 @@ def test_instances_of_the_last_release_can_use_the_tables_of_today(service: str)
     assert list(unusable_for_release(service)) == []
 
 
-@pytest.mark.parametrize("service", services())
+@pytest.mark.parametrize("service", RELEASED)
 def test_the_tables_of_the_last_release_become_those_of_today(service: str, tmp_path: Path) -> None:
     """An upgraded database has the same tables and indexes as a new one."""
     file = tmp_path / "released.db"

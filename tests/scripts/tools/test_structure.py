@@ -14,17 +14,10 @@ Rule = Callable[[], Iterator[str]]
 
 # The code that the plan is for, and the parts of it in which a name has one meaning.
 CODE = ("discovery/", "services/", "scripts/")
+SERVICE_FOLDERS = sorted((ROOT / "services").glob("*/__init__.py"))
 PARTS = {
     "discovery": "discovery/",
-    "chassis": "services/chassis/",
-    "order": "services/order/",
-    "payment": "services/payment/",
-    "inventory": "services/inventory/",
-    "notification": "services/notification/",
-    "edge": "services/edge/",
-    "web": "services/web/",
-    "storefront": "services/storefront/",
-    "console": "services/console/",
+    **{init.parent.name: f"services/{init.parent.name}/" for init in SERVICE_FOLDERS},
     "scripts": "scripts/",
 }
 ROOTS = [folder.rstrip("/").replace("/", ".") for folder in PARTS.values()]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from scripts.suite.cluster import SERVICES
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
 from tests.support.store.databases import POSTGRESQL, Databases
 from tests.support.suite.service_process import service_process
 
-SERVICES = ("inventory", "notification", "order", "payment")
 # Migrations, with their templates; traces; certificates and tokens; mail servers; commands of an
 # operator.
 UNUSED = frozenset(

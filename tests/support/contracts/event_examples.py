@@ -1,15 +1,19 @@
-"""Examples of every event that payment and inventory record, in the order in which they occur.
+"""Examples of every event that services record, in the order in which they occur.
 
-Their bytes, as each version of the code wrote them, are in `tests/contracts/golden_events.json`.
+Their bytes, as each version of the code wrote them, are in `tests/contracts/golden_events`. Those
+of payment and inventory are here. Another service has its own in the module `event_examples` beside
+what else its tests need; those of orders are in `tests/support/order/golden_events.py`.
 """
 
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 from google.protobuf.message import Message
 from tradepost.inventory.v1 import inventory_event_pb2
 from tradepost.order.v1 import order_event_pb2
-from tradepost.payment.v1 import payment_event_pb2
 
+from scripts.tools.paths import ROOT
+from services.chassis.contracts import contracts
 from services.chassis.domain.money import Money
 from services.chassis.log.event_log import NewEvent
 from services.inventory.domain import events as inv
@@ -126,15 +130,26 @@ _PARTS_OF_EVENTS = (
 
 def as_encoded_today() -> dict[str, list[NewEvent]]:
     """Encode the examples with today's code, by service."""
+    others = (ROOT / "tests" / "support").glob("*/event_examples.py")
     return {
         "payment": [of_payment(event) for event in _PAYMENT],
         "inventory": [of_inventory(event) for event in _INVENTORY],
+        **{
+            service: list(import_module(f"tests.support.{service}.event_examples").EXAMPLES)
+            for service in (file.parent.name for file in others)
+            if service in contracts()
+        },
     }
 
 
 def events_of_the_contract() -> dict[str, type[Message]]:
     """Return every event by its full name: the messages of the event files, without their parts."""
-    files = (payment_event_pb2, inventory_event_pb2, order_event_pb2)
+    generated = ROOT / "generated"
+    files = [
+        import_module(".".join(file.relative_to(generated).with_suffix("").parts))
+        for name in contracts()
+        for file in (generated / "tradepost" / name / "v1").glob(f"{name}_event_pb2.py")
+    ]
     return {
         descriptor.full_name: getattr(file, name)
         for file in files

@@ -1,22 +1,21 @@
-"""All four services in this process, each of which knows its callers, and what they answer them."""
+"""All services in this process, each of which knows its callers, and what they answer them."""
 
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import grpc
 from tradepost.policy.v1.policy_pb2 import Role
 
 from discovery.clock import SystemClock
+from scripts.suite.cluster import SERVICES
 from services.chassis.ids import IdFactory
 from services.chassis.server import assembly
-from services.chassis.server.lifecycle import RunningServer, running
+from services.chassis.server.lifecycle import running
 from services.chassis.server.settings import ServerSettings
-from services.notification.parts import Dependencies
-from services.notification.sending.file_sender import FileSender
-from services.notification.service import build
 from tests.support.chassis.rich_status import read
 from tests.support.identity.known_callers import KnownCallers, Metadata, service
 from tests.support.identity.secure_suite import called_by, policy_of, secure_suite
@@ -32,46 +31,43 @@ _DENIED = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION
 
 @asynccontextmanager
 async def whole_suite(folder: Path, callers: KnownCallers) -> AsyncIterator[Suite]:
-    """Serve inventory, payment, order and notification on files in the folder."""
-    follows = called_by(lambda _path: service("notification"))
-    async with (
-        secure_suite(folder, callers) as three,
-        grpc.aio.insecure_channel(three.servers["order"].endpoint, interceptors=follows) as orders,
-        _notification(folder, orders, callers) as (server, names),
-        grpc.aio.insecure_channel(server.endpoint) as channel,
-    ):
-        yield replace(
-            three,
-            servers={**three.servers, "notification": server},
-            channels={**three.channels, "notification": channel},
-            rpcs=(*three.rpcs, *served_rpcs({"notification": names})),
-        )
+    """Serve every service on files in the folder."""
+    async with AsyncExitStack() as serving:
+        suite = await serving.enter_async_context(secure_suite(folder, callers))
+        for name in SERVICES:
+            if name not in suite.servers:
+                suite = await serving.enter_async_context(_with(name, suite, folder, callers))
+        yield suite
 
 
 @asynccontextmanager
-async def _notification(
-    folder: Path, orders: grpc.aio.Channel, callers: KnownCallers
-) -> AsyncIterator[tuple[RunningServer, tuple[str, ...]]]:
-    """Serve the notification service; yields it and the names of its gRPC services."""
+async def _with(
+    name: str, suite: Suite, folder: Path, callers: KnownCallers
+) -> AsyncIterator[Suite]:
+    """Serve one service more, which follows the orders of the suite.
+
+    Its tests have a function that builds it: `service_on` of tests/support/<name>/<name>_instance.
+    """
+    service_on = import_module(f"tests.support.{name}.{name}_instance").service_on
     clock, rng, settings = SystemClock(), random.Random(9), ServerSettings(drain_s=0)
     ids, security = IdFactory(clock=clock, rng=rng), callers.security
-    dependencies = Dependencies(
-        clock=clock,
-        ids=ids,
-        rng=rng,
-        orders=orders,
-        sender=FileSender(folder),
-        sender_address="orders@tradepost.localhost",
-        customer_domain="customers.localhost",
-    )
-    url = f"sqlite:///{folder}/notification.db"
+    follows = called_by(lambda _path: service(name))
+    url, order_server = f"sqlite:///{folder}/{name}.db", suite.servers["order"].endpoint
     async with (
-        build(database_url=url, dependencies=dependencies) as built,
+        grpc.aio.insecure_channel(order_server, interceptors=follows) as orders,
+        service_on(url, orders=orders, folder=folder) as built,
         running(
             built, settings=settings, clock=clock, ids=ids, rng=rng, security=security
         ) as server,
+        grpc.aio.insecure_channel(server.endpoint) as channel,
     ):
-        yield server, assembly.service_names(built, settings, security)
+        names = assembly.service_names(built, settings, security)
+        yield replace(
+            suite,
+            servers={**suite.servers, name: server},
+            channels={**suite.channels, name: channel},
+            rpcs=(*suite.rpcs, *served_rpcs({name: names})),
+        )
 
 
 def ours(suite: Suite) -> list[Rpc]:

@@ -35,12 +35,7 @@ from tests.support.web.small_issuer import CLIENT_ID, SmallIssuer, small_issuer
 TEMPLATES = Path(__file__).with_name("templates")
 NAME, PREFIX = "storefront", "/shop"
 # Nobody listens there, and nobody is called.
-NOWHERE = TargetSettings(
-    order_target="static:///127.0.0.1:1",
-    payment_target="static:///127.0.0.1:1",
-    inventory_target="static:///127.0.0.1:1",
-    notification_target="static:///127.0.0.1:1",
-)
+NOWHERE = TargetSettings(**dict.fromkeys(TargetSettings.model_fields, "static:///127.0.0.1:1"))
 
 
 @dataclass(slots=True)

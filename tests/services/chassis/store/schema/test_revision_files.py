@@ -5,13 +5,12 @@ from pathlib import Path
 import pytest
 from alembic.script import ScriptDirectory
 
+from scripts.suite.cluster import SERVICES
 from scripts.tools.paths import ROOT
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 from services.chassis.store.schema.revision_files import RevisionFiles, read_revisions
 
-OF_EACH_SERVICE = pytest.mark.parametrize(
-    "service", ["inventory", "notification", "order", "payment"]
-)
+OF_EACH_SERVICE = pytest.mark.parametrize("service", SERVICES)
 
 
 def revisions(service: str) -> RevisionFiles:
