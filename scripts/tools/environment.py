@@ -5,11 +5,13 @@ Standard library only: it runs before anything is installed.
 
 import base64
 import hashlib
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Mapping
 from importlib.metadata import distributions
 from pathlib import Path
@@ -53,7 +55,7 @@ def ensure_venv() -> None:
 
 def ensure_packages() -> None:
     """Install the packages of the locks, then the project as an editable."""
-    key = stamps.digest(str(ROOT), COPIER, *LOCKS, ROOT / "pyproject.toml")
+    key = stamps.digest(str(ROOT), COPIER, *LOCKS, _what_is_installed())
     if stamps.is_fresh(STAMP, key):
         return
     print("installing the locked dependencies into .venv", flush=True)
@@ -67,6 +69,12 @@ def ensure_packages() -> None:
         # An installer that fails cleans up; only a killed one leaves a half installed package.
         INTERRUPTED.unlink()
     stamps.leave(STAMP, key)
+
+
+def _what_is_installed() -> str:
+    """What pyproject.toml says of the project itself; most of the file is about its tools."""
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return json.dumps([stated["build-system"], stated["project"], stated["tool"]["hatch"]])
 
 
 def _install_over_copies(lock: Path) -> None:
