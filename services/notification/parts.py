@@ -91,22 +91,30 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
         is_draining=lambda: driver.draining,
         start=partial(_start_delivery, delivery, driver),
     )
-    subscription = Subscription(
+    subscription = _subscription(consumer, database, leases, dependencies)
+    tailer = Tailer(database=database, log=log, clock=clock)
+    owners = OwnerWatch(database=database, leases=leases, clock=clock, rng=rng)
+    return Parts(database, log, leases, tailer, owners, subscription, driver)
+
+
+def _subscription(
+    consumer: OrderConsumer, database: Database, leases: Leases, dependencies: Dependencies
+) -> Subscription:
+    """The subscription to the order feed, whose events are traced where spans are exported."""
+    recorders = dependencies.recorders
+    return Subscription(
         dependencies.orders,
         CONSUMER,
-        consumer,
+        consumer if recorders is None else recorders.traced(CONSUMER, consumer),
         database=database,
         leases=leases,
-        clock=clock,
-        ids=ids,
-        rng=rng,
+        clock=dependencies.clock,
+        ids=dependencies.ids,
+        rng=dependencies.rng,
         types=TYPES,
         gather=BATCH_WAIT,
         poll_s=dependencies.subscription_poll_s,
     )
-    tailer = Tailer(database=database, log=log, clock=clock)
-    owners = OwnerWatch(database=database, leases=leases, clock=clock, rng=rng)
-    return Parts(database, log, leases, tailer, owners, subscription, driver)
 
 
 def _start_delivery(

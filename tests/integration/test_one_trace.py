@@ -15,7 +15,7 @@ import grpc
 import pytest
 import pytest_asyncio
 from tradepost.inventory.v1.inventory_service_pb2 import ItemUpsert, UpsertItemsRequest
-from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
+from tradepost.order.v1.order_event_pb2 import OrderConfirmed, OrderRefunded
 from tradepost.order.v1.order_pb2 import OrderState
 from tradepost.order.v1.order_service_pb2 import (
     CancelOrderRequest,
@@ -23,12 +23,13 @@ from tradepost.order.v1.order_service_pb2 import (
     CreateOrderRequest,
     GetOrderRequest,
 )
-from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 from tradepost.type.v1.money_pb2 import Money
 
-import discovery
 from discovery.clock import SystemClock
 from scripts.suite import cluster
+from scripts.suite.idle import wait_until_idle
+from scripts.suite.stubs import open_stubs
+from tests.support.limits import WAIT_S
 from tests.support.telemetry.otlp_collector import Collector, ExportedSpan, collecting
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -42,6 +43,9 @@ COLLECTOR_KEY = "canary-key-of-the-collector"
 BEARER = "Bearer canary-of-the-caller"
 TRACE_ID, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 CALLER_METADATA = (("traceparent", f"00-{TRACE_ID}-{CALLER}-01"), ("authorization", BEARER))
+# What the notification service applies of the first order, which is refunded when it is cancelled.
+APPLIED = {f"apply {each.DESCRIPTOR.full_name}" for each in (OrderConfirmed, OrderRefunded)}
+CLOCK = SystemClock()
 CANCEL_PATH = "/tradepost.order.v1.OrderService/CancelOrder"
 
 
@@ -89,23 +93,23 @@ async def traced(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Trac
             cluster.running(
                 folder,
                 instances=1,
-                clock=SystemClock(),
+                clock=CLOCK,
                 rng=random.Random(1),
                 environment=environment,
             ) as running,
-            discovery.open_channel(running.target("inventory")) as inventory,
-            discovery.open_channel(running.target("order")) as orders,
+            open_stubs(running) as stubs,
         ):
-            await stock(inventory)
-            order_id = await shop(OrderServiceStub(orders))
+            await stock(stubs.inventory)
+            order_id = await shop(stubs.orders)
+            assert await wait_until_idle(stubs, clock=CLOCK, timeout_s=WAIT_S)
         # The instances have drained, so everything is exported.
         text = "".join(each.read_text() for each in sorted((folder / "logs").glob("*-1.log")))
         yield TracedRun(collector, [*lines_of(folder)], text, order_id)
 
 
-async def stock(inventory: grpc.aio.Channel) -> None:
+async def stock(inventory: Any) -> None:
     """Create an item that can be ordered."""
-    await InventoryServiceStub(inventory).UpsertItems(
+    await inventory.UpsertItems(
         UpsertItemsRequest(
             request_id="0b5f1c52-52f1-4a0e-9d0f-6b8f0f6f2a11",
             items=[
@@ -225,6 +229,14 @@ async def test_a_step_is_seen_down_to_the_commit(traced: TracedRun, name: str) -
     assert {each.attributes["discovery.instance.id"] for each in attempts} == {f"{service}-1"}
     assert {answer.name.rpartition("/")[2] for answer in answers} == {method}
     assert {write.attributes["code.function.name"] for write in writes} == functions
+
+
+async def test_the_events_that_a_consumer_applies_are_in_the_trace(traced: TracedRun) -> None:
+    """A service that only follows the order feed is seen in an order's trace."""
+    applied = [span for span in traced.spans() if span.service == "notification"]
+
+    assert {span.name for span in applied} >= APPLIED
+    assert {span.attributes.get("tradepost.event.subject") for span in applied} == {traced.order_id}
 
 
 async def test_every_write_says_how_long_it_waited_and_with_whom(traced: TracedRun) -> None:

@@ -7,12 +7,14 @@ to `store`, those of saga steps to `saga`.
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import grpc
 
 from discovery.balancing.explanation import Explanation
 from discovery.clock import Clock
+from services.chassis.consumer.inbox import Handler
 from services.chassis.environment import forget_empty
 from services.chassis.ids import IdFactory
 from services.chassis.server.errors import CannotListenError
@@ -39,19 +41,24 @@ class Recorders:
     """What a process records spans and metrics with; each is None where it isn't exported.
 
     `interceptor` opens the span of each call that a server answers, and `traceparent` returns the
-    current span's. `writes` is for the database, `steps` for the saga runner, the providers for
-    channels.
+    current span's. `writes` is for the database, `steps` for the saga runner, `handlers` for
+    consumers, the providers for channels.
     """
 
     interceptor: grpc.aio.ServerInterceptor | None = None
     traceparent: Callable[[], str] | None = None
     writes: "WriteSpans | None" = None
     steps: "StepSpans | None" = None
+    handlers: Callable[[str, Handler], Handler] | None = None
     tracer_provider: "TracerProvider | None" = None
     meter_provider: "MeterProvider | None" = None
     metrics: "MetricRecorder | None" = None
     # The channels whose state the metrics show: the target of each, and what explains it.
     channels: list[tuple[str, Callable[[], Explanation]]] = field(default_factory=list)
+
+    def traced(self, consumer: str, handler: Handler) -> Handler:
+        """The handler of a consumer, with a span for each event if spans are exported."""
+        return handler if self.handlers is None else self.handlers(consumer, handler)
 
 
 @asynccontextmanager
@@ -85,6 +92,7 @@ async def exporting(
 
 def _recorders_of(providers: "Providers", clock: Clock) -> Recorders:
     # These import OpenTelemetry, which only a traced process shall do.
+    from services.chassis.consumer.event_spans import TracedHandler  # noqa: PLC0415
     from services.chassis.saga.step_spans import StepSpans  # noqa: PLC0415
     from services.chassis.store.write_spans import WriteSpans  # noqa: PLC0415
     from services.chassis.telemetry.metric_recorder import MetricRecorder  # noqa: PLC0415
@@ -103,6 +111,7 @@ def _recorders_of(providers: "Providers", clock: Clock) -> Recorders:
         traceparent=current_traceparent,
         writes=WriteSpans(tracer, clock),
         steps=StepSpans(tracer),
+        handlers=partial(TracedHandler, tracer=tracer),
         tracer_provider=providers.tracers,
         meter_provider=meters,
         metrics=metrics,
