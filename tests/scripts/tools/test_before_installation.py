@@ -11,7 +11,7 @@ from scripts.tools import commands
 from scripts.tools.commands import SetupError
 from scripts.tools.paths import ROOT, tool_environment
 
-COMMANDS = ("run", "check", "test", "setup", "generate", "lock", "bench")
+COMMANDS = ("run", "check", "test", "setup", "generate", "lock", "bench", "new-service")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from scripts.tools.paths import ROOT
+from services.chassis.contracts import contracts
 from services.chassis.environment import read
 from services.chassis.identity.mode import is_secure
 from services.chassis.identity.settings import TlsSettings, TokenSettings
@@ -22,7 +23,7 @@ _IDENTITY = (TlsSettings, TokenSettings, RegistrySettings)
 _SERVICE = (*_IDENTITY, ServerSettings, DatabaseSettings)
 _PAGES = (*_IDENTITY, WebSettings, LoginSettings)
 READ_BY: Mapping[str, tuple[type[BaseSettings], ...]] = {
-    "inventory": _SERVICE,
+    **dict.fromkeys(contracts(), _SERVICE),
     "payment": (*_SERVICE, PaymentSettings),
     "order": (*_SERVICE, SagaSettings, ParticipantSettings),
     "notification": (*_SERVICE, NotificationSettings),
