@@ -1,5 +1,6 @@
 """Calls OrderService by REST with JSON at the edge, as a program without gRPC does."""
 
+import asyncio
 import json
 import re
 from typing import TypeVar
@@ -87,12 +88,12 @@ class RestOrders:
         give_up_s = self._clock.monotonic() + AWAY_MAX_S
         while True:
             try:
-                async with self._session.post(
-                    self._url + path,
-                    json=body,
-                    headers=dict(metadata),
-                    timeout=aiohttp.ClientTimeout(total=timeout_s),
-                ) as answered:
+                async with (
+                    asyncio.timeout(timeout_s),
+                    self._session.post(
+                        self._url + path, json=body, headers=dict(metadata)
+                    ) as answered,
+                ):
                     status, text = answered.status, await answered.text()
             except TimeoutError:
                 raise _error(grpc.StatusCode.DEADLINE_EXCEEDED, f"{path}: no answer") from None

@@ -1,5 +1,6 @@
 """py-consul's client over connections of this package's own making."""
 
+import asyncio
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from consul.base import HTTPClient, Response
 from discovery.registry.consul.agent_address import AgentAddress
 
 REQUEST_TIMEOUT_S = 5.0
+# A timeout of aiohttp that ends together with a cancellation swallows that (aiohttp 3.14).
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
 
 
 class AgentHttp(HTTPClient):  # type: ignore[misc]
@@ -29,7 +32,7 @@ class AgentHttp(HTTPClient):  # type: ignore[misc]
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limit, ssl=_tls_of(address)),
             headers=_authorization(address),
-            timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S),
+            timeout=_NO_TIMEOUT,
         )
 
     async def get(
@@ -80,10 +83,10 @@ class AgentHttp(HTTPClient):  # type: ignore[misc]
         timeout_s: float,
     ) -> Any:
         uri = self.uri(path, [*(params or ()), *self._scope])
-        timeout = aiohttp.ClientTimeout(total=timeout_s)
-        async with self._session.request(
-            verb, uri, headers=headers, data=data, timeout=timeout
-        ) as answer:
+        async with (
+            asyncio.timeout(timeout_s),
+            self._session.request(verb, uri, headers=headers, data=data) as answer,
+        ):
             body = await answer.text(encoding="utf-8")
         return callback(Response(answer.status, answer.headers, body))
 

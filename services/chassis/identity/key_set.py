@@ -89,9 +89,10 @@ def _read_file(path: Path) -> bytes:
 
 
 async def _get(url: str) -> bytes:
-    timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT_S)
     async with (
-        aiohttp.ClientSession(timeout=timeout) as session,
+        # Not a timeout of aiohttp, which may swallow a cancellation (aiohttp 3.14).
+        asyncio.timeout(FETCH_TIMEOUT_S),
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session,
         # A redirect could lead from https to http.
         session.get(url, allow_redirects=False) as response,
     ):

@@ -261,3 +261,30 @@ async def test_every_request_carries_what_the_environment_says(
     for request in agent.requests:
         assert (request.query["ns"], request.query["partition"]) == ("shop", "north")
         assert request.headers["Authorization"] == "Basic bWU6cGFzczp3b3Jk"
+
+
+async def test_a_request_that_is_cancelled_as_its_time_ends_is_cancelled(
+    agent: FakeAgentServer,
+) -> None:
+    """Both happen at once after the event loop was held up; a watch must not go on then."""
+    asked = asyncio.Event()
+
+    async def _never(_: web.Request) -> web.Response:
+        asked.set()
+        await asyncio.Event().wait()
+        return web.Response()
+
+    agent.answer = _never
+    loop, limit_s = asyncio.get_running_loop(), 0.1
+    address = AgentAddress.parse(agent.address, token=None, ca_file=None)
+    async with agent_client(address) as client:
+        request = loop.create_task(client.get("/v1/health/service/order", timeout_s=limit_s))
+        await asked.wait()
+        late_s = loop.time() + limit_s
+        while loop.time() < late_s:
+            pass
+        await asyncio.sleep(0)
+        request.cancel()
+        await asyncio.wait([request])
+
+    assert request.cancelled()
