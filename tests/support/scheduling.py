@@ -8,8 +8,9 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+# The benchmarks are apart, because the process that has the others would end last by minutes.
 _OF_WHOLE_SUITES = ("tests/integration/", "tests/scripts/benchmarks/")
-# Of those, the ones that start a few small instances only: the process of the others ends last.
+# Of those, the ones that start a few small instances only.
 _OF_FEW_INSTANCES = (
     "tests/scripts/benchmarks/test_discovery_bench.py",
     "tests/scripts/benchmarks/test_soak.py",
@@ -17,15 +18,16 @@ _OF_FEW_INSTANCES = (
 
 
 class FileScheduling(LoadScopeScheduling):
-    """Runs the tests of a file in one process, and all that start whole suites in one, too.
+    """Runs the tests of a file in one process, and those that start whole suites in two.
 
-    Two suites at the same time are too slow on two cores; one next to other tests is not.
+    More suites at the same time are too slow on two cores.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, _ = nodeid.partition("::")
-        alone = file.startswith(_OF_FEW_INSTANCES) or not file.startswith(_OF_WHOLE_SUITES)
-        return file if alone else "suites"
+        if file.startswith(_OF_FEW_INSTANCES):
+            return file
+        return next((folder for folder in _OF_WHOLE_SUITES if file.startswith(folder)), file)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -23,7 +23,7 @@ def test_one(number, pytestconfig):
 """
 FILES = (
     "tests/integration/test_suite.py",
-    "tests/scripts/benchmarks/test_bench.py",
+    "tests/integration/pages/test_shop.py",
     "tests/services/test_orders.py",
     "tests/services/test_payments.py",
 )
@@ -53,7 +53,7 @@ def test_a_file_stays_in_one_process_and_whole_suites_in_one(tmp_path: Path) -> 
     pairs = [path.name.split("-") for path in notes.glob("test_*")]
     workers = dict(pairs)
     assert len(pairs) == len(workers) == len(FILES)
-    assert workers["test_suite"] == workers["test_bench"]
+    assert workers["test_suite"] == workers["test_shop"]
     assert set(workers.values()) == {"gw0", "gw1"}
 
 
