@@ -6,6 +6,7 @@ nothing is built again while it is current.
 """
 
 import json
+import shlex
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ break-system-packages = true
 # Images are made here, none is fetched.
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
 _ASKS_POLICY = frozenset({"build", "commit", "from"})
+# What buildah mounts ends with it; otherwise the folder couldn't be deleted any more.
+_OWN_MOUNTS = ("unshare", "--mount")
 # buildah would raise its limits to what root may not always have.
 _LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
 
@@ -143,9 +146,10 @@ def _unpack(name: str, root: Path) -> None:
     root.parent.mkdir(parents=True)
     draft = root.with_name("draft")
     container = _buildah("from", "--pull-never", name).strip()
-    mounted = _buildah("mount", container).strip()
+    mount, unmount = (shlex.join(_command(verb, container)) for verb in ("mount", "umount"))
+    copy = f'cp --archive "$({mount})" {shlex.quote(str(draft))} && {unmount}'
     try:
-        run("cp", "--archive", mounted, draft)
+        run(*_OWN_MOUNTS, "sh", "-c", copy)
     finally:
         _buildah("rm", container)
     draft.rename(root)
@@ -168,12 +172,17 @@ def _described(name: str, root: Path) -> Image:
 
 
 def _buildah(command: str, *arguments: str | Path) -> str:
-    """Run a command of buildah on a storage of its own. Raises SetupError."""
+    """Run a command of buildah. Raises SetupError."""
+    return run(*_OWN_MOUNTS, *_command(command, *arguments))
+
+
+def _command(command: str, *arguments: str | Path) -> tuple[str, ...]:
+    """A command of buildah on a storage of its own."""
     storage, policy = _FOLDER / "storage", _FOLDER / "policy.json"
     where = ("--root", storage, "--runroot", _FOLDER / "run", "--storage-driver", _driver())
     policy.write_text(_POLICY)
     trusted = ("--signature-policy", policy) if command in _ASKS_POLICY else ()
-    return run(tool_path("buildah"), *where, command, *trusted, *arguments)
+    return tuple(map(str, (tool_path("buildah"), *where, command, *trusted, *arguments)))
 
 
 def _driver() -> str:

@@ -12,7 +12,7 @@ from scripts.suite.containers.image_programs import ImagePrograms, image_program
 from scripts.suite.run_folder import StartError
 from scripts.suite.slot import ProcessSlot
 from scripts.tools.environment import COPIER, hash_of, shared_files
-from scripts.tools.paths import ROOT
+from scripts.tools.paths import ROOT, TOOLS
 from scripts.tools.shipping import container_programs
 from tests.support.limits import WAIT_S
 
@@ -62,6 +62,15 @@ def test_without_namespaces_a_run_says_so_and_fails(tmp_path: Path) -> None:
     assert done.returncode == NOT_STARTED
     assert [line for line in done.stdout.splitlines() if "containers can't run here" in line]
     assert not (tmp_path / "run").exists()
+
+
+def test_nothing_stays_mounted(programs: ImagePrograms | None) -> None:
+    """A checkout in which an image was built can be deleted."""
+    if programs is None:
+        return
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+
+    assert [line for line in mounts if f"{TOOLS}/" in line] == []
 
 
 def found(root: Path, names: tuple[str, ...]) -> Iterator[Path]:
