@@ -44,6 +44,8 @@ class EnvoyProcess:
             # Without hot restarts no shared memory is needed, so any number can run.
             *("--disable-hot-restart", "--log-level", log_level, "--log-format", _LINE),
             *("--drain-time-s", "5"),
+            # Otherwise a request is in the access log 10 s after its end: too late to judge by.
+            *("--file-flush-interval-msec", "1000"),
         ]
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -76,6 +76,11 @@ class AgentClient:
         with _failures_of(self._address):
             await self._client.agent.service.deregister(service_id)
 
+    async def set_maintenance(self, service_id: str, *, on: bool, reason: str) -> None:
+        """Begin or end the maintenance of a service. Raises RegistryError, if it is unknown too."""
+        with _failures_of(self._address):
+            await self._client.agent.service.maintenance(service_id, str(on).lower(), reason)
+
     async def close(self) -> None:
         await self._client.close()
 

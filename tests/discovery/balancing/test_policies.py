@@ -146,14 +146,33 @@ def test_p2c_counts_what_is_in_flight() -> None:
     assert picks(p2c_peak_ewma, busy, idle) == {"idle": 1000}
 
 
-@pytest.mark.parametrize(("in_flight", "chosen"), [(2, "heavy"), (3, "light")])
-def test_p2c_divides_the_load_by_the_weight(in_flight: int, chosen: str) -> None:
-    """At weight 3, three calls in flight are as loaded as one at weight 1; four are more."""
+@pytest.mark.parametrize("policy", [p2c_peak_ewma, weighted])
+def test_a_small_weight_gets_its_small_share(policy: Policy) -> None:
+    """A canary at weight 1 beside two at weight 50 gets a hundredth of the calls, not none."""
+    heavy = PickableInstance("a", weight=50), PickableInstance("b", weight=50)
+
+    shares = picks(policy, *heavy, PickableInstance("canary"), number=10_000)
+
+    assert 60 < shares["canary"] < 150
+
+
+def test_p2c_gives_a_fast_canary_twice_its_share_at_most() -> None:
+    """However fast a canary answers, its weight limits what is lost if the answers are wrong."""
+    heavy, canary = PickableInstance("heavy", weight=19), PickableInstance("canary")
+    heavy.load.observe(0.5, 0.0)
+
+    assert 850 < picks(p2c_peak_ewma, heavy, canary, number=10_000)["canary"] < 1_100
+
+
+@pytest.mark.parametrize(("in_flight", "share"), [(2, 15 / 16), (3, 9 / 16)])
+def test_p2c_counts_calls_in_flight_by_weight(in_flight: int, share: float) -> None:
+    """At weight 3, two calls in flight are less load than one at weight 1; three are more than
+    none."""
     heavy, light = PickableInstance("heavy", weight=3), PickableInstance("light")
     heavy.load.in_flight = in_flight
     light.load.in_flight = 0 if in_flight > 2 else 1
 
-    assert picks(p2c_peak_ewma, heavy, light) == {chosen: 1000}
+    assert picks(p2c_peak_ewma, heavy, light)["heavy"] / 1000 == pytest.approx(share, abs=0.05)
 
 
 def test_weighted_shares_by_weight() -> None:

@@ -1,0 +1,61 @@
+"""An order service that pays every fifth order twice, with all answers as they should be.
+
+It makes the request_id of a payment anew for each try.
+"""
+
+import random
+from typing import Any
+from uuid import UUID
+
+from tradepost.payment.v1 import payment_service_pb2 as rpc
+from tradepost.payment.v1.payment_pb2 import PaymentState
+
+from scripts.rollouts.bad_versions.wrapped import run_order_service, unchanged
+from services.order.checkout.payment_calls import PaymentCalls
+
+SHARE = 0.2
+
+
+class PaysTwice:
+    """A stub of the payment service; of every fifth authorization it makes a second payment."""
+
+    def __init__(self, stub: Any, rng: random.Random) -> None:
+        self._stub = stub
+        self._rng = rng
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self._stub, method)
+
+    async def AuthorizePayment(  # noqa: N802 - the stub's name
+        self, request: rpc.AuthorizePaymentRequest, **options: Any
+    ) -> rpc.AuthorizePaymentResponse:
+        """Authorize as asked, and perhaps once more under another request_id, captured at once."""
+        answer: rpc.AuthorizePaymentResponse = await self._stub.AuthorizePayment(request, **options)
+        if answer.payment.state == PaymentState.PAYMENT_STATE_AUTHORIZED and self._is_chosen():
+            again = rpc.AuthorizePaymentRequest()
+            again.CopyFrom(request)
+            again.request_id = self._new_id()
+            second = await self._stub.AuthorizePayment(again, **options)
+            capture = rpc.CapturePaymentRequest(
+                request_id=self._new_id(), payment_id=second.payment.payment_id
+            )
+            await self._stub.CapturePayment(capture, **options)
+        return answer
+
+    def _is_chosen(self) -> bool:
+        return self._rng.random() < SHARE
+
+    def _new_id(self) -> str:
+        return str(UUID(int=self._rng.getrandbits(128), version=4))
+
+
+if __name__ == "__main__":
+    generator = random.Random()
+    make = PaymentCalls.__init__
+
+    def make_with(self: PaymentCalls, stub: Any) -> None:
+        """Give the calls a stub that pays twice."""
+        make(self, PaysTwice(stub, generator))
+
+    PaymentCalls.__init__ = make_with  # type: ignore[method-assign]
+    run_order_service(unchanged)

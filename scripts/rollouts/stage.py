@@ -1,0 +1,127 @@
+"""A running suite of the old version, to which instances of the new one are added."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from discovery.clock import Clock
+from scripts.replay.books import every_check
+from scripts.replay.books.equation import Equation
+from scripts.replay.books.snapshot import take_snapshot
+from scripts.replay.observations import Observations
+from scripts.replay.order_plan import plan_orders, stock_for
+from scripts.rollouts.calling.callers import callers
+from scripts.rollouts.calling.watched import Watched
+from scripts.rollouts.options import Options
+from scripts.rollouts.traffic import Traffic
+from scripts.rollouts.verdict.attempt import Arm
+from scripts.rollouts.versions import SERVICE, Version, beside, slots_of
+from scripts.suite import cluster
+from scripts.suite.baskets import Shop
+from scripts.suite.cluster import Cluster
+from scripts.suite.edge import SuiteEdge, running_edge
+from scripts.suite.idle import wait_until_idle
+from scripts.suite.interruption import SuiteStop
+from scripts.suite.items import create_items
+from scripts.suite.slot import ProcessSlot
+from scripts.suite.stubs import open_stubs
+from services.console.reading.stubs import Stubs
+
+IDLE_TIMEOUT_S = 90.0
+# All calls of a rollout come from one address, as one caller's in the open mode.
+WITHOUT_LIMIT = {"TRADEPOST_EDGE_WRITE_PER_MINUTE": "0", "TRADEPOST_EDGE_READ_PER_MINUTE": "0"}
+
+
+@dataclass(slots=True)
+class Stage:
+    """The suite, and what is seen of its callers' calls. The `added` instances end with it."""
+
+    suite: Cluster
+    stubs: Stubs
+    edge: SuiteEdge | None
+    traffic: Traffic
+    clock: Clock
+    stop: SuiteStop
+    watched: Watched = field(default_factory=Watched)
+    observations: Observations = field(default_factory=Observations)
+    added: list[ProcessSlot] = field(default_factory=list)
+
+    async def add(self, version: Version, arm: Arm) -> str:
+        """Start one more instance, compared as an arm; return its id. Raises StartError."""
+        slot = beside(self.suite, version, len(slots_of(self.suite)) + 1)
+        self.added.append(slot)
+        self.stop.include([slot])
+        await slot.start()
+        self.suite.slots = [*self.suite.slots, slot]
+        await self.suite.wait_registered()
+        await self.watch([slot.name], arm)
+        return slot.name
+
+    async def watch(self, ids: Sequence[str], arm: Arm) -> None:
+        """Compare these instances as an arm."""
+        for instance in await self.suite.instances(SERVICE):
+            if instance.instance_id in ids:
+                self.watched.by_id[instance.instance_id] = arm
+                self.watched.by_endpoint[instance.endpoint] = arm
+
+    async def books(self) -> Sequence[Equation]:
+        """The books, once nobody calls any more and the suite is idle."""
+        await wait_until_idle(self.stubs, clock=self.clock, timeout_s=IDLE_TIMEOUT_S)
+        snapshot = await take_snapshot(self.stubs, self.suite.mail)
+        return every_check.check(snapshot, self.observations)
+
+    async def end_added(self) -> None:
+        """End the instances that were added."""
+        await asyncio.gather(*(slot.stop() for slot in self.added))
+
+
+@asynccontextmanager
+async def stage_of(
+    old: Version, shop: Shop, options: Options, *, clock: Clock, stop: SuiteStop
+) -> AsyncIterator[Stage]:
+    """Start the suite, stocked for the shop. Raises StartError."""
+    rng = random.Random(options.seed)
+    async with AsyncExitStack() as stack:
+        running = cluster.running(
+            options.folder,
+            instances=options.instances,
+            clock=clock,
+            rng=rng,
+            stop=stop,
+            programs=old.programs,
+        )
+        suite = await stack.enter_async_context(running)
+        stubs = await stack.enter_async_context(open_stubs(suite))
+        await create_items(stubs.inventory, shop.products, stock_for(shop.baskets), rng=rng)
+        edge = None
+        if options.edge:
+            started = running_edge(suite, options.folder, WITHOUT_LIMIT, stop=stop)
+            edge = await stack.enter_async_context(started)
+        traffic = Traffic(suite, SERVICE, clock=clock)
+        stack.push_async_callback(traffic.close)
+        stage = Stage(suite, stubs, edge, traffic, clock, stop)
+        stack.push_async_callback(stage.end_added)
+        yield stage
+
+
+@asynccontextmanager
+async def called(stage: Stage, shop: Shop, seed: int) -> AsyncIterator[None]:
+    """Place and read orders while the block runs, and keep the weights that it sets."""
+    calling = callers(
+        stage.suite,
+        stage.stubs,
+        stage.edge,
+        plan_orders(shop, seed),
+        watched=stage.watched,
+        observations=stage.observations,
+        clock=stage.clock,
+        rng=random.Random(f"callers {seed}"),
+    )
+    async with calling:
+        keeping = asyncio.create_task(stage.traffic.keep())
+        try:
+            yield
+        finally:
+            keeping.cancel()
