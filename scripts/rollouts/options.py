@@ -10,7 +10,7 @@ from scripts.tools.paths import from_caller
 
 PROGRAM = "./scripts/rollout"
 VERSIONS = ("good", "failing", "slow", "paying-twice")
-STEPS = (0.05, 0.25, 0.5)
+STEPS = (0.1, 0.25, 0.5)
 LEAST_CALLS = 150
 BASKETS = 3_000
 SIMULATIONS = 1_000
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_steps,
         default=STEPS,
         metavar="PERCENT,...",
-        help="the canary's shares of the calls (default: 5,25,50)",
+        help="the canary's shares of the calls (default: 10,25,50)",
     )
     parser.add_argument(
         "--blue-green", action="store_true", help="switch all calls at once, and back"
@@ -91,7 +91,12 @@ def _parser() -> argparse.ArgumentParser:
         " (default: %(const)s)",
     )
     _add_numbers(parser)
-    parser.add_argument("--edge", choices=("on", "off"), default="on", help="half of the calls go")
+    parser.add_argument(
+        "--edge",
+        choices=("on", "off"),
+        default="on",
+        help="whether half of the calls go through it (default: %(default)s)",
+    )
     parser.add_argument(
         "--folder", type=from_caller, default=RUN_FOLDER, help="keeps logs and databases"
     )
@@ -117,7 +122,7 @@ def _version(text: str) -> str:
 
 
 def _steps(text: str) -> Sequence[float]:
-    """Percents that grow, such as 5,25,50."""
+    """Percents that grow, such as 10,25,50."""
     shares = [float(part) / 100 for part in text.split(",")]
     if not all(0 < low < high for low, high in zip(shares, [*shares[1:], 1.0], strict=True)):
         raise argparse.ArgumentTypeError(f"must grow, from above 0 to below 100, not {text}")

@@ -43,8 +43,7 @@ class Row:
 def show(rows: Sequence[Row], console: Console) -> None:
     """Print the rollouts as a table."""
     table = Table(
-        *("version", "verdict", "its calls", "of them failed", "seconds", "callers' failed calls"),
-        "books",
+        *("version", "verdict", "calls", "failed", "seconds", "for callers", "books"),
         title="rollouts",
     )
     for row in rows:

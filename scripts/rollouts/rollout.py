@@ -106,9 +106,10 @@ class Rollout:
     def _evidence(self) -> str:
         judge = self._judge
         sides = (
-            f"{arm.value} {judge.failed[arm]:,} of {judge.attempts[arm]:,} failed" for arm in Arm
+            f"{judge.failed[arm]:,} of {judge.attempts[arm]:,} calls to the {arm.value} failed"
+            for arm in Arm
         )
         return (
-            f"{', '.join(sides)}; evidence that it fails more {judge.failures.e_value:.2g}, that it"
-            f" is slower {judge.latency.e_value:.2g}"
+            f"{', '.join(sides)}; evidence: fails more {judge.failures.e_value:.2g}, slower"
+            f" {judge.latency.e_value:.2g}"
         )

@@ -10,6 +10,7 @@ from rich.console import Console
 from discovery.clock import Clock
 from scripts.releases.revision_checkout import RevisionError, commit_of, ensure_set_up
 from scripts.rollouts.blue_green import BlueGreen
+from scripts.rollouts.calling.usual_latency import USUAL_LATENCY_S, usual_latency_s
 from scripts.rollouts.options import Options
 from scripts.rollouts.promotion import end, promote
 from scripts.rollouts.report import Row
@@ -30,7 +31,7 @@ async def rollouts(
 ) -> Sequence[Row]:
     """Roll out the versions one after the other. Raises StartError and RegistryError."""
     old, shop = await _old(options), await _shop(options)
-    say = partial(console.print, highlight=False, markup=False)
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     rows = []
     for version in [VERSIONS[name] for name in options.versions]:
         say(f"{version.name}:")
@@ -51,7 +52,7 @@ async def roll_out(
     """Roll out one version as a canary, in a suite of its own."""
     async with stage_of(old, shop, options, clock=clock, stop=stop) as stage:
         async with called(stage, shop, options.seed):
-            outcome = await _canary(stage, old, version, options, say)
+            outcome = await canary(stage, old, version, options, say)
             say("withdrawn" if outcome.reason else "promoting")
             if outcome.reason is None:
                 await promote(stage.suite, stage.traffic, version, stage.added)
@@ -66,17 +67,21 @@ async def roll_out(
         )
 
 
-async def _canary(
+async def canary(
     stage: Stage, old: Version, version: Version, options: Options, say: Say
 ) -> Outcome:
     """Start a canary and its baseline beside the old instances, and judge it."""
     before = [slot.name for slot in slots_of(stage.suite)]
+    await stage.watch(before, Arm.BASELINE)
+    usual_s = await usual_latency_s(stage.watched, stage.clock)
+    say(f"callers wait {usual_s * 1000:.1f} ms for the old version")
+    stage.watch_nobody()
     # Before a new instance registers itself: it then gets next to nothing.
     await stage.traffic.set(dict.fromkeys(before, SCALE))
     fleet = Fleet(
         old=before,
         baseline=await stage.add(old, Arm.BASELINE),
-        canary=await stage.add(version, Arm.CANARY),
+        canary=await stage.add(version, Arm.CANARY, {USUAL_LATENCY_S: str(usual_s)}),
     )
     rollout = Rollout(
         fleet,
@@ -100,7 +105,7 @@ async def switch_there_and_back(
     """
     old, shop = await _old(options), await _shop(options)
     version = VERSIONS[options.versions[0]]
-    say = partial(console.print, highlight=False, markup=False)
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     async with stage_of(old, shop, options, clock=clock, stop=stop) as stage:
         async with called(stage, shop, options.seed):
             blue = [slot.name for slot in slots_of(stage.suite)]

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from scripts.rollouts.calling.watched import Watched
 from scripts.rollouts.options import Options
 from scripts.rollouts.traffic import Traffic
 from scripts.rollouts.verdict.attempt import Arm
-from scripts.rollouts.versions import SERVICE, Version, beside, slots_of
+from scripts.rollouts.versions import NONE, SERVICE, Version, beside, slots_of
 from scripts.suite import cluster
 from scripts.suite.baskets import Shop
 from scripts.suite.cluster import Cluster
@@ -48,9 +48,10 @@ class Stage:
     observations: Observations = field(default_factory=Observations)
     added: list[ProcessSlot] = field(default_factory=list)
 
-    async def add(self, version: Version, arm: Arm) -> str:
+    async def add(self, version: Version, arm: Arm, settings: Mapping[str, str] = NONE) -> str:
         """Start one more instance, compared as an arm; return its id. Raises StartError."""
-        slot = beside(self.suite, version, len(slots_of(self.suite)) + 1)
+        number = max(slot.number for slot in (*slots_of(self.suite), *self.added)) + 1
+        slot = beside(self.suite, version, number, settings)
         self.added.append(slot)
         self.stop.include([slot])
         await slot.start()
@@ -60,11 +61,16 @@ class Stage:
         return slot.name
 
     async def watch(self, ids: Sequence[str], arm: Arm) -> None:
-        """Compare these instances as an arm."""
+        """Compare these instances as an arm, besides those that are watched already."""
         for instance in await self.suite.instances(SERVICE):
             if instance.instance_id in ids:
                 self.watched.by_id[instance.instance_id] = arm
                 self.watched.by_endpoint[instance.endpoint] = arm
+
+    def watch_nobody(self) -> None:
+        """Compare no instances any more."""
+        self.watched.by_id.clear()
+        self.watched.by_endpoint.clear()
 
     async def books(self) -> Sequence[Equation]:
         """The books, once nobody calls any more and the suite is idle."""

@@ -8,6 +8,7 @@ from scripts.suite.cluster import Cluster
 from scripts.suite.slot import THIS_INSTALLATION, ProcessSlot, Programs
 
 SERVICE = "order"
+NONE: Mapping[str, str] = MappingProxyType({})
 _BAD = "scripts.rollouts.bad_versions"
 
 
@@ -36,17 +37,19 @@ def slots_of(suite: Cluster) -> list[ProcessSlot]:
     return [slot for slot in suite.slots if slot.service == SERVICE]
 
 
-def beside(suite: Cluster, version: Version, number: int) -> ProcessSlot:
-    """A slot for one more instance, with the settings of the others."""
+def beside(
+    suite: Cluster, version: Version, number: int, settings: Mapping[str, str] = NONE
+) -> ProcessSlot:
+    """A slot for one more instance, with the settings of the others and some of its own."""
     first = slots_of(suite)[0]
     name = f"{SERVICE}-{number}"
-    settings = {**first.environment, "TRADEPOST_INSTANCE_ID": name, "PGAPPNAME": name}
+    named = {"TRADEPOST_INSTANCE_ID": name, "PGAPPNAME": name}
     return replace(
         first,
         number=number,
         module=version.module,
         programs=version.programs,
         log=first.log.with_name(f"{name}.log"),
-        environment=settings,
+        environment={**first.environment, **settings, **named},
         process=None,
     )

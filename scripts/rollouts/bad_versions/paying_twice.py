@@ -1,6 +1,7 @@
 """An order service that pays every fifth order twice, with all answers as they should be.
 
-It makes the request_id of a payment anew for each try.
+The payment service refuses a second payment of an order. So this version has the bug that gets
+round it: it takes an order for another one, and pays for both.
 """
 
 import random
@@ -29,12 +30,13 @@ class PaysTwice:
     async def AuthorizePayment(  # noqa: N802 - the stub's name
         self, request: rpc.AuthorizePaymentRequest, **options: Any
     ) -> rpc.AuthorizePaymentResponse:
-        """Authorize as asked, and perhaps once more under another request_id, captured at once."""
+        """Authorize as asked, and perhaps once more for an order of its own making, and take it."""
         answer: rpc.AuthorizePaymentResponse = await self._stub.AuthorizePayment(request, **options)
         if answer.payment.state == PaymentState.PAYMENT_STATE_AUTHORIZED and self._is_chosen():
             again = rpc.AuthorizePaymentRequest()
             again.CopyFrom(request)
             again.request_id = self._new_id()
+            again.order_id = request.order_id[:-4] + self._new_id()[:4]
             second = await self._stub.AuthorizePayment(again, **options)
             capture = rpc.CapturePaymentRequest(
                 request_id=self._new_id(), payment_id=second.payment.payment_id

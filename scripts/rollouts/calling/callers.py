@@ -54,7 +54,7 @@ async def callers(
         direct = OrderServiceStub(await stack.enter_async_context(channel))
         placing.append(OrderPlacer(direct, clock=clock, observations=observations).place)
         reading.append(_direct_read(direct))
-        watching = [PaidOnce(stubs.payments, observations, clock=clock).run()]
+        watching = [PaidOnce(stubs, observations, clock=clock).run()]
         if edge is not None:
             session = await stack.enter_async_context(aiohttp.ClientSession())
             rest = RestOrders(session, edge.url, clock=clock, observations=observations)

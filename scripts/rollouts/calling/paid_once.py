@@ -1,44 +1,68 @@
-"""Looks at the payments of every order that was acknowledged: is any of them paid twice?
+"""Looks at all captured payments: is there exactly one order to each of them?
 
-No status code and no latency shows it. The books do, but only when the suite is idle, so this looks
-at each order as soon as it is settled.
+No status code and no latency shows that a version takes money twice. The books do, but only when
+the suite is idle, so this looks while orders flow.
 """
 
-from tradepost.payment.v1.payment_pb2 import CaptureState
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import grpc
+from tradepost.order.v1.order_service_pb2 import GetOrderRequest
+from tradepost.payment.v1.payment_pb2 import Payment, PaymentState
 from tradepost.payment.v1.payment_service_pb2 import ListPaymentsRequest
-from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceAsyncStub
 
 from discovery.clock import Clock
 from scripts.replay.observations import Observations
+from services.console.reading.stubs import Stubs
 
-_LOOK_EVERY_S = 0.1
+_LOOK_EVERY_S = 0.5
+_PAGE_SIZE = 1_000
 
 
 class PaidOnce:
-    """Adds a violation for each order whose money was captured more than once."""
+    """Adds a violation for each payment that an order doesn't explain."""
 
-    def __init__(
-        self, payments: PaymentServiceAsyncStub, observations: Observations, *, clock: Clock
-    ) -> None:
-        self._payments = payments
+    def __init__(self, stubs: Stubs, observations: Observations, *, clock: Clock) -> None:
+        self._stubs = stubs
         self._observations = observations
         self._clock = clock
+        self._explained: set[str] = set()
 
     async def run(self) -> None:
-        """Look at one order after the other, until cancelled."""
-        looked_at = 0
+        """Look at all payments again and again, until cancelled."""
         while True:
-            for outcome in self._observations.outcomes[looked_at:]:
-                await self._look_at(outcome.order_id)
-                looked_at += 1
+            times: Counter[str] = Counter()
+            async for payment in self._captured():
+                times[payment.order_id] += 1
+                if times[payment.order_id] > 1:
+                    self._tell(f"{payment.order_id} was paid {times[payment.order_id]} times")
+                await self._explain(payment)
             await self._clock.sleep(_LOOK_EVERY_S)
 
-    async def _look_at(self, order_id: str) -> None:
-        answer = await self._payments.ListPayments(ListPaymentsRequest(order_id=order_id))
-        captures = sum(
-            capture.state == CaptureState.CAPTURE_STATE_CAPTURED
-            for payment in answer.payments
-            for capture in payment.captures
+    async def _captured(self) -> AsyncIterator[Payment]:
+        request = ListPaymentsRequest(
+            states=[PaymentState.PAYMENT_STATE_CAPTURED], page_size=_PAGE_SIZE
         )
-        if captures > 1:
-            self._observations.violations.append(f"{order_id} was paid {captures} times")
+        while True:
+            page = await self._stubs.payments.ListPayments(request)
+            for payment in page.payments:
+                yield payment
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def _explain(self, payment: Payment) -> None:
+        """An order is written before its payment, so it is there now or never."""
+        if payment.payment_id in self._explained:
+            return
+        self._explained.add(payment.payment_id)
+        try:
+            await self._stubs.orders.GetOrder(GetOrderRequest(order_id=payment.order_id))
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                self._tell(f"{payment.customer_id} paid for {payment.order_id}, which is no order")
+
+    def _tell(self, violation: str) -> None:
+        if violation not in self._observations.violations:
+            self._observations.violations.append(violation)
