@@ -1,5 +1,6 @@
 """Blue-green: as many new instances as there are old ones; all calls change sides at once."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -31,8 +32,7 @@ class BlueGreen:
 
     async def hold(self, side: Arm) -> None:
         """Take a side out, before it gets its share. Raises RegistryError."""
-        for instance_id in self.sides[side]:
-            await self.traffic.take_out(instance_id, _IDLE)
+        await asyncio.gather(*(self.traffic.take_out(each, _IDLE) for each in self.sides[side]))
 
     async def switch(self, to: Arm) -> float:
         """Switch all calls to a side; return in how many seconds the last call began on the other.
@@ -42,8 +42,7 @@ class BlueGreen:
         """
         (other,) = set(Arm) - {to}
         began_s = self.clock.now().timestamp()
-        for instance_id in self.sides[to]:
-            await self.traffic.put_back(instance_id)
+        await asyncio.gather(*(self.traffic.put_back(each) for each in self.sides[to]))
         await self.hold(other)
         await self.clock.sleep(_KNOWN_AFTER_S)
         return max(0.0, self.last_began_s[other] - began_s)

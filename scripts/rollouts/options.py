@@ -12,6 +12,8 @@ PROGRAM = "./scripts/rollout"
 VERSIONS = ("good", "failing", "slow", "paying-twice")
 STEPS = (0.1, 0.25, 0.5)
 LEAST_CALLS = 150
+# More of them would keep a small machine so busy that all versions look slow.
+READS_PER_S = 200
 BASKETS = 3_000
 SIMULATIONS = 1_000
 
@@ -30,6 +32,7 @@ class Options:
     least_calls: int
     instances: int
     baskets: int
+    reads_per_s: float
     edge: bool
     blue_green: bool
     simulations: int
@@ -47,6 +50,7 @@ def parse(arguments: Sequence[str]) -> Options:
         least_calls=given.calls,
         instances=given.instances,
         baskets=given.baskets,
+        reads_per_s=given.reads,
         edge=given.edge == "on",
         blue_green=given.blue_green,
         simulations=given.simulate,
@@ -107,6 +111,7 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
     for name, default, explanation in (
         ("--calls", LEAST_CALLS, "calls of the canary that each step waits for"),
         ("--instances", 2, "old instances"),
+        ("--reads", READS_PER_S, "reads in a second, and an order for each 20 of them"),
         ("--baskets", BASKETS, "baskets to place orders of"),
         ("--seed", 1, "chooses baskets, payment methods, cancels"),
     ):

@@ -51,7 +51,7 @@ async def roll_out(
 ) -> Row:
     """Roll out one version as a canary, in a suite of its own."""
     async with stage_of(old, shop, options, clock=clock, stop=stop) as stage:
-        async with called(stage, shop, options.seed):
+        async with called(stage, shop, options):
             outcome = await canary(stage, old, version, options, say)
             say("withdrawn" if outcome.reason else "promoting")
             if outcome.reason is None:
@@ -107,7 +107,7 @@ async def switch_there_and_back(
     version = VERSIONS[options.versions[0]]
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     async with stage_of(old, shop, options, clock=clock, stop=stop) as stage:
-        async with called(stage, shop, options.seed):
+        async with called(stage, shop, options):
             blue = [slot.name for slot in slots_of(stage.suite)]
             await stage.watch(blue, Arm.BASELINE)
             await stage.traffic.set(dict.fromkeys(blue, SCALE))
@@ -123,7 +123,9 @@ async def switch_there_and_back(
         books = await stage.books()
     failed = stage.observations.failed_calls.total()
     wrong = [line.name for line in books if not line.ok]
-    say(f"{failed} failed calls; the books {'do not balance: ' if wrong else 'balance'}{wrong}")
+    say(f"{failed} failed calls; {'these books are wrong: ' if wrong else 'the books balance'}")
+    for name in wrong:
+        say(name)
     return not wrong
 
 

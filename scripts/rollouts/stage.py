@@ -113,17 +113,18 @@ async def stage_of(
 
 
 @asynccontextmanager
-async def called(stage: Stage, shop: Shop, seed: int) -> AsyncIterator[None]:
+async def called(stage: Stage, shop: Shop, options: Options) -> AsyncIterator[None]:
     """Place and read orders while the block runs, and keep the weights that it sets."""
     calling = callers(
         stage.suite,
         stage.stubs,
         stage.edge,
-        plan_orders(shop, seed),
+        plan_orders(shop, options.seed),
+        reads_per_s=options.reads_per_s,
         watched=stage.watched,
         observations=stage.observations,
         clock=stage.clock,
-        rng=random.Random(f"callers {seed}"),
+        rng=random.Random(f"callers {options.seed}"),
     )
     async with calling:
         keeping = asyncio.create_task(stage.traffic.keep())

@@ -17,13 +17,16 @@ Place: TypeAlias = Callable[[PlannedOrder], Awaitable[OrderOutcome]]
 Read: TypeAlias = Callable[[str], Awaitable[None]]
 
 BUYERS, READERS = 4, 8
-# A shop is looked at more often than it sells, and a verdict needs calls. More of them would keep
-# a small machine so busy that all versions look slow.
-READS_PER_S = 200.0
+# So many reads to an order: a shop is looked at more often than it sells, and reads are the calls
+# that a verdict gets cheaply.
+READS_PER_ORDER = 20
 
 
 class Load:
-    """Runs buyers and readers; `placing` and `reading` have the ways to the service, in turns."""
+    """Runs buyers and readers; `placing` and `reading` have the ways to the service, in turns.
+
+    At most `reads_per_s` reads are made, and as many orders as belong to them.
+    """
 
     def __init__(
         self,
@@ -31,6 +34,7 @@ class Load:
         *,
         placing: Iterator[Place],
         reading: Iterator[Read],
+        reads_per_s: float,
         observations: Observations,
         clock: Clock,
         rng: random.Random,
@@ -38,6 +42,8 @@ class Load:
         self._queue = iter([_patient(order) for order in orders])
         self._placing = placing
         self._reading = reading
+        self._read_pause_s = READERS / reads_per_s
+        self._buy_pause_s = BUYERS * READS_PER_ORDER / reads_per_s
         self._observations = observations
         self._clock = clock
         self._rng = rng
@@ -63,14 +69,17 @@ class Load:
                 await next(self._placing)(planned)
             except (NeverSettledError, grpc.aio.AioRpcError) as error:
                 self._observations.violations.append(f"request {planned.request_id}: {error}")
+            await self._pause(self._buy_pause_s)
 
     async def _look(self) -> None:
-        pause_s = READERS / READS_PER_S
         while not self._stopped:
-            await self._clock.sleep(pause_s * self._rng.uniform(0.5, 1.5))
+            await self._pause(self._read_pause_s)
             if self._observations.outcomes:
                 outcome = self._rng.choice(self._observations.outcomes)
                 await self._read(outcome.order_id)
+
+    async def _pause(self, mean_s: float) -> None:
+        await self._clock.sleep(mean_s * self._rng.uniform(0.5, 1.5))
 
     async def _read(self, order_id: str) -> None:
         try:

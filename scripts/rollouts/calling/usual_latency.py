@@ -8,7 +8,7 @@ from scripts.rollouts.verdict.attempt import Attempt
 
 # The setting that tells it to a version that makes them wait twice as long.
 USUAL_LATENCY_S = "ROLLOUT_USUAL_LATENCY_S"
-_ATTEMPTS = 200
+_ATTEMPTS = 100
 _LOOK_EVERY_S = 0.1
 
 

@@ -12,16 +12,18 @@ Under the null hypothesis the mixture is a supermartingale that starts at 1. So 
 from collections.abc import Sequence
 
 _NODES = 20
-_PLACES = tuple(0.5 + (node + 0.5) / (2 * _NODES) for node in range(_NODES))
+# The nodes are equally far apart in u, where q = 1 - u^2, so that they are dense near q = 1, where
+# the priors have most of their mass.
+_U = tuple((node + 0.5) / _NODES * 0.5**0.5 for node in range(_NODES))
 # The odds at the nodes.
-ODDS = tuple(q / (1 - q) for q in _PLACES)
+ODDS = tuple((1 - u**2) / u**2 for u in _U)
 
 
 class OddsMixture:
     """The e-value so far; 1 at the start. The prior is Beta(a, b), above one half."""
 
     def __init__(self, a: float, b: float) -> None:
-        density = [q ** (a - 1) * (1 - q) ** (b - 1) for q in _PLACES]
+        density = [(1 - u**2) ** (a - 1) * u ** (2 * b - 1) for u in _U]
         total = sum(density)
         self._parts = [each / total for each in density]
         self.e_value = 1.0

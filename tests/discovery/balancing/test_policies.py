@@ -166,8 +166,7 @@ def test_p2c_gives_a_fast_canary_twice_its_share_at_most() -> None:
 
 @pytest.mark.parametrize(("in_flight", "share"), [(2, 15 / 16), (3, 9 / 16)])
 def test_p2c_counts_calls_in_flight_by_weight(in_flight: int, share: float) -> None:
-    """At weight 3, two calls in flight are less load than one at weight 1; three are more than
-    none."""
+    """At weight 3, two in flight are less load than one at weight 1; three are more than none."""
     heavy, light = PickableInstance("heavy", weight=3), PickableInstance("light")
     heavy.load.in_flight = in_flight
     light.load.in_flight = 0 if in_flight > 2 else 1
