@@ -35,7 +35,7 @@ def _run(options: "Options") -> int:
     from rich.console import Console  # noqa: PLC0415
 
     from discovery.clock import SystemClock  # noqa: PLC0415
-    from scripts.rollouts import report, session, simulations  # noqa: PLC0415
+    from scripts.rollouts import session, simulations  # noqa: PLC0415
     from scripts.suite import interruption  # noqa: PLC0415
     from scripts.suite.run_folder import StartError  # noqa: PLC0415
 
@@ -46,15 +46,10 @@ def _run(options: "Options") -> int:
     stop = interruption.SuiteStop(
         partial(console.print, highlight=False, markup=False, soft_wrap=True)
     )
-    run = partial(interruption.run, on_first=stop.begin, on_further=stop.at_once)
-    shared = {"console": console, "clock": SystemClock(), "stop": stop}
+    roll = session.switch_there_and_back if options.blue_green else session.rollouts
+    running = roll(options, console=console, clock=SystemClock(), stop=stop)
     try:
-        if options.blue_green:
-            is_right = run(session.switch_there_and_back(options, **shared))
-        else:
-            rows = run(session.rollouts(options, **shared))
-            report.show(rows, console)
-            is_right = all(row.is_right for row in rows)
+        is_right = interruption.run(running, on_first=stop.begin, on_further=stop.at_once)
     except StartError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         return EXIT_NOT_STARTED

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from rich.console import Console
@@ -13,7 +13,7 @@ from scripts.rollouts.blue_green import BlueGreen
 from scripts.rollouts.calling.usual_latency import USUAL_LATENCY_S, usual_latency_s
 from scripts.rollouts.options import Options
 from scripts.rollouts.promotion import end, promote
-from scripts.rollouts.report import Row
+from scripts.rollouts.report import Row, show
 from scripts.rollouts.rollout import Outcome, Rollout
 from scripts.rollouts.shares import SCALE, Fleet
 from scripts.rollouts.stage import Stage, called, stage_of
@@ -26,17 +26,19 @@ from scripts.suite.run_folder import StartError
 Say = Callable[[str], None]
 
 
-async def rollouts(
-    options: Options, *, console: Console, clock: Clock, stop: SuiteStop
-) -> Sequence[Row]:
-    """Roll out the versions one after the other. Raises StartError and RegistryError."""
+async def rollouts(options: Options, *, console: Console, clock: Clock, stop: SuiteStop) -> bool:
+    """Roll out the versions one after the other, and print a table.
+
+    Return whether every verdict was right. Raises StartError and RegistryError.
+    """
     old, shop = await _old(options), await _shop(options)
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     rows = []
     for version in [VERSIONS[name] for name in options.versions]:
         say(f"{version.name}:")
         rows.append(await roll_out(old, version, shop, options, clock=clock, stop=stop, say=say))
-    return rows
+    show(rows, console)
+    return all(row.is_right for row in rows)
 
 
 async def roll_out(

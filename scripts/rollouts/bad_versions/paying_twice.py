@@ -1,4 +1,4 @@
-"""An order service that pays every fifth order twice, with all answers as they should be.
+"""An order service that pays every second order twice, with all answers as they should be.
 
 The payment service refuses a second payment of an order. So this version has the bug that gets
 round it: it takes an order for another one, and pays for both.
@@ -14,11 +14,11 @@ from tradepost.payment.v1.payment_pb2 import PaymentState
 from scripts.rollouts.bad_versions.wrapped import run_order_service, unchanged
 from services.order.checkout.payment_calls import PaymentCalls
 
-SHARE = 0.2
+SHARE = 0.5
 
 
 class PaysTwice:
-    """A stub of the payment service; of every fifth authorization it makes a second payment."""
+    """A stub of the payment service; of every second authorization it makes a second payment."""
 
     def __init__(self, stub: Any, rng: random.Random) -> None:
         self._stub = stub
@@ -57,7 +57,8 @@ if __name__ == "__main__":
 
     def make_with(self: PaymentCalls, stub: Any) -> None:
         """Give the calls a stub that pays twice."""
-        make(self, PaysTwice(stub, generator))
+        twice: Any = PaysTwice(stub, generator)
+        make(self, twice)
 
     PaymentCalls.__init__ = make_with  # type: ignore[method-assign]
     run_order_service(unchanged)
