@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scripts.rollouts.options import Options
+    from scripts.rollouts.rollout_options import RolloutOptions
 
 EXIT_WRONG = 1
 EXIT_NOT_STARTED = 2
@@ -19,7 +19,7 @@ EXIT_INTERRUPTED = 130
 def main(arguments: Sequence[str]) -> int:
     """Set up the checkout and roll out; the program's exit status."""
     try:
-        from scripts.rollouts.options import parse  # noqa: PLC0415
+        from scripts.rollouts.rollout_options import parse  # noqa: PLC0415
         from scripts.tools import setup  # noqa: PLC0415
 
         options = parse(arguments)
@@ -30,12 +30,12 @@ def main(arguments: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
 
 
-def _run(options: "Options") -> int:
+def _run(options: "RolloutOptions") -> int:
     # Not at the top: these modules import installed packages.
     from rich.console import Console  # noqa: PLC0415
 
     from discovery.clock import SystemClock  # noqa: PLC0415
-    from scripts.rollouts import session, simulations  # noqa: PLC0415
+    from scripts.rollouts import blue_green, canary, simulations  # noqa: PLC0415
     from scripts.suite import interruption  # noqa: PLC0415
     from scripts.suite.run_folder import StartError  # noqa: PLC0415
 
@@ -46,7 +46,7 @@ def _run(options: "Options") -> int:
     stop = interruption.SuiteStop(
         partial(console.print, highlight=False, markup=False, soft_wrap=True)
     )
-    roll = session.switch_there_and_back if options.blue_green else session.rollouts
+    roll = blue_green.switch_there_and_back if options.blue_green else canary.rollouts
     running = roll(options, console=console, clock=SystemClock(), stop=stop)
     try:
         is_right = interruption.run(running, on_first=stop.begin, on_further=stop.at_once)

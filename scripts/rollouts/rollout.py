@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from discovery.clock import Clock
 from scripts.replay.observations import Observations
-from scripts.rollouts.shares import Fleet, weights
+from scripts.rollouts.shares import RolloutInstances, weights
 from scripts.rollouts.traffic import Traffic
 from scripts.rollouts.verdict.attempt import Arm, Attempt
 from scripts.rollouts.verdict.judge import Judge, alphas
@@ -38,7 +38,7 @@ class Rollout:
 
     def __init__(
         self,
-        fleet: Fleet,
+        instances: RolloutInstances,
         traffic: Traffic,
         *,
         steps: Sequence[float],
@@ -47,7 +47,7 @@ class Rollout:
         clock: Clock,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._fleet = fleet
+        self._instances = instances
         self._traffic = traffic
         self._steps = steps
         self._least_calls = least_calls
@@ -71,10 +71,10 @@ class Rollout:
         ended_s = began_s
         for share, alpha in zip(self._steps, alphas(len(self._steps)), strict=True):
             self._judge = Judge(alpha)
-            await self._traffic.set(weights(self._fleet, share))
+            await self._traffic.set(weights(self._instances, share))
             reason = await self._watch(share)
             if reason is not None:
-                await self._traffic.take_out(self._fleet.canary, f"withdrawn: {reason}")
+                await self._traffic.take_out(self._instances.canary, f"withdrawn: {reason}")
             ended_s = self._clock.monotonic()
             if reason is not None:
                 await self._clock.sleep(_COUNTED_AFTER_S)

@@ -11,11 +11,11 @@ SCALE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class RolloutInstances:
     """The ids of the instances: the old ones, and two that were started for the rollout.
 
-    `baseline` runs the old version, and is as young as `canary`, which runs the new one. Compared
-    with an instance that has served for weeks, every new process looks slow.
+    `baseline` runs the old version, and is as young as `canary`, which runs the new one. Beside
+    an instance that has served for weeks, every new process looks slow.
     """
 
     old: Sequence[str]
@@ -23,13 +23,17 @@ class Fleet:
     canary: str
 
 
-def weights(fleet: Fleet, share: float) -> Mapping[str, int]:
+def weights(instances: RolloutInstances, share: float) -> Mapping[str, int]:
     """The weights with which the canary gets this share of the calls.
 
     The baseline gets as many times more as an attempt of the canary has peers, as long as the old
     instances keep half of what is left.
     """
     baseline = min(PEERS * share, (1 - share) / 2)
-    rest = (1 - share - baseline) / len(fleet.old)
-    shares = {fleet.canary: share, fleet.baseline: baseline, **dict.fromkeys(fleet.old, rest)}
+    rest = (1 - share - baseline) / len(instances.old)
+    shares = {
+        instances.canary: share,
+        instances.baseline: baseline,
+        **dict.fromkeys(instances.old, rest),
+    }
     return {name: max(1, round(each * SCALE)) for name, each in shares.items()}

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from scripts.rollouts.verdict.simulation import (
+from scripts.rollouts.verdict.simulated_traffic import (
     CALM,
     GOOD,
     ROUGH,
     Conditions,
     Result,
-    Version,
+    SimulatedVersion,
     simulate,
 )
 
@@ -20,8 +20,8 @@ from scripts.rollouts.verdict.simulation import (
 _ATTEMPTS = 1_000
 _VERSIONS = {
     "equally good": GOOD,
-    "5 % failing": Version(failing=0.05),
-    "2x slower": Version(slower=2.0),
+    "5 % failing": SimulatedVersion(failing=0.05),
+    "2x slower": SimulatedVersion(slower=2.0),
 }
 _CONDITIONS = {"calm": CALM, "rough": ROUGH}
 
@@ -38,7 +38,9 @@ def show(number: int, *, seed: int, console: Console) -> None:
     console.print(table)
 
 
-def simulated(version: Version, conditions: Conditions, number: int, seed: int) -> Sequence[Result]:
+def simulated(
+    version: SimulatedVersion, conditions: Conditions, number: int, seed: int
+) -> Sequence[Result]:
     """So many rollouts, each with random numbers of its own."""
     return [
         simulate(version, conditions, random.Random(f"{seed} {each}"), attempts=_ATTEMPTS)

@@ -12,14 +12,14 @@ from scripts.replay.books.equation import Equation
 from scripts.replay.books.snapshot import take_snapshot
 from scripts.replay.observations import Observations
 from scripts.replay.order_plan import plan_orders, stock_for
-from scripts.rollouts.calling.callers import callers
+from scripts.rollouts.calling.order_traffic import OrderTraffic
 from scripts.rollouts.calling.watched import Watched
-from scripts.rollouts.options import Options
+from scripts.rollouts.rollout_options import RolloutOptions
 from scripts.rollouts.traffic import Traffic
 from scripts.rollouts.verdict.attempt import Arm
 from scripts.rollouts.versions import NONE, SERVICE, Version, beside, slots_of
 from scripts.suite import cluster
-from scripts.suite.baskets import Shop
+from scripts.suite.baskets import Shop, basket_count, read_shop
 from scripts.suite.cluster import Cluster
 from scripts.suite.edge import SuiteEdge, running_edge
 from scripts.suite.idle import wait_until_idle
@@ -85,7 +85,7 @@ class Stage:
 
 @asynccontextmanager
 async def stage_of(
-    old: Version, shop: Shop, options: Options, *, clock: Clock, stop: SuiteStop
+    old: Version, shop: Shop, options: RolloutOptions, *, clock: Clock, stop: SuiteStop
 ) -> AsyncIterator[Stage]:
     """Start the suite, stocked for the shop. Raises StartError."""
     rng = random.Random(options.seed)
@@ -112,21 +112,20 @@ async def stage_of(
         yield stage
 
 
+async def shop_of(options: RolloutOptions) -> Shop:
+    """What the callers buy; the seed chooses it."""
+    first = random.Random(options.seed).randrange(basket_count())
+    return await asyncio.to_thread(read_shop, options.baskets, first)
+
+
 @asynccontextmanager
-async def called(stage: Stage, shop: Shop, options: Options) -> AsyncIterator[None]:
+async def called(stage: Stage, shop: Shop, options: RolloutOptions) -> AsyncIterator[None]:
     """Place and read orders while the block runs, and keep the weights that it sets."""
-    calling = callers(
-        stage.suite,
-        stage.stubs,
-        stage.edge,
-        plan_orders(shop, options.seed),
-        reads_per_s=options.reads_per_s,
-        watched=stage.watched,
-        observations=stage.observations,
-        clock=stage.clock,
-        rng=random.Random(f"callers {options.seed}"),
+    callers = OrderTraffic(
+        stage.suite, stage.stubs, stage.edge, stage.watched, stage.observations, stage.clock
     )
-    async with calling:
+    orders, rng = plan_orders(shop, options.seed), random.Random(f"callers {options.seed}")
+    async with callers.calling(orders, reads_per_s=options.reads_per_s, rng=rng):
         keeping = asyncio.create_task(stage.traffic.keep())
         try:
             yield

@@ -7,9 +7,9 @@ import pytest
 import pytest_asyncio
 
 from discovery.clock import SystemClock
-from scripts.rollouts.options import Options, parse
+from scripts.rollouts.canary import canary
 from scripts.rollouts.promotion import end, promote
-from scripts.rollouts.session import canary
+from scripts.rollouts.rollout_options import RolloutOptions, parse
 from scripts.rollouts.stage import Stage, called, stage_of
 from scripts.rollouts.versions import SERVICE, VERSIONS, slots_of
 from scripts.suite.baskets import Shop, read_shop
@@ -23,7 +23,7 @@ BASKETS = 400
 READS_PER_S = 60
 
 
-def options(folder: Path, calls: int) -> Options:
+def options(folder: Path, calls: int) -> RolloutOptions:
     """A rollout with as few processes as one can have."""
     small = ["--instances", "1", "--edge", "off", "--steps", "20", "--baskets", str(BASKETS)]
     small += ["--reads", str(READS_PER_S)]

@@ -1,5 +1,4 @@
-"""Versions of the order service that a rollout must find out, each a program of its own.
+"""Versions of the order service that a rollout must find out.
 
-`python -m scripts.rollouts.bad_versions.failing` wraps `python -m services.order` from outside; the
-service has no switch for its faults.
+A program wraps `python -m services.order` from outside; the service has no switch for its faults.
 """

@@ -5,8 +5,6 @@ from typing import Any
 
 import grpc
 
-from scripts.rollouts.bad_versions.wrapped import run_order_service
-
 SHARE = 0.05
 
 
@@ -19,8 +17,3 @@ def failing(inner: Any, rng: random.Random) -> Any:
         return await inner(request, context)
 
     return call
-
-
-if __name__ == "__main__":
-    generator = random.Random()
-    run_order_service(lambda inner: failing(inner, generator))

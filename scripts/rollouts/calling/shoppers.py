@@ -22,7 +22,7 @@ BUYERS, READERS = 4, 8
 READS_PER_ORDER = 40
 
 
-class Load:
+class Shoppers:
     """Runs buyers and readers; `placing` and `reading` have the ways to the service, in turns.
 
     At most `reads_per_s` reads are made, and as many orders as belong to them.

@@ -2,14 +2,14 @@
 
 import pytest
 
-from scripts.rollouts import options
-from scripts.rollouts.options import parse
+from scripts.rollouts import rollout_options
+from scripts.rollouts.rollout_options import parse
 from scripts.rollouts.versions import VERSIONS
 
 
 def test_all_versions_are_rolled_out_unless_some_are_named() -> None:
     """The good one and those with a fault, which the options name as the table does."""
-    assert tuple(parse([]).versions) == options.VERSIONS == tuple(VERSIONS)
+    assert tuple(parse([]).versions) == rollout_options.VERSIONS == tuple(VERSIONS)
     assert parse(["slow", "good"]).versions == ["slow", "good"]
 
 

@@ -39,20 +39,22 @@ ROUGH = Conditions(failing=0.005, bad_times_per_s=0.2, failing_in_bad_times=0.2)
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class SimulatedVersion:
     """What distinguishes a simulated canary from its baseline."""
 
     failing: float = 0.0
     slower: float = 1.0
 
 
-GOOD = Version()
+GOOD = SimulatedVersion()
 
 
 class _Traffic:
     """The calls of all workers to a canary and its baseline."""
 
-    def __init__(self, version: Version, conditions: Conditions, rng: random.Random) -> None:
+    def __init__(
+        self, version: SimulatedVersion, conditions: Conditions, rng: random.Random
+    ) -> None:
         self._version = version
         self._conditions = conditions
         self._rng = rng
@@ -103,7 +105,7 @@ class Result:
 
 
 def simulate(
-    version: Version,
+    version: SimulatedVersion,
     conditions: Conditions,
     rng: random.Random,
     *,

@@ -19,7 +19,7 @@ SIMULATIONS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class RolloutOptions:
     """The options of the command line.
 
     `versions` are rolled out one after the other, each beside the same old one: `old`, as a person
@@ -40,10 +40,10 @@ class Options:
     folder: Path
 
 
-def parse(arguments: Sequence[str]) -> Options:
+def parse(arguments: Sequence[str]) -> RolloutOptions:
     """The options. Exits after `--help`, and with a message when an argument is wrong."""
     given = _parser().parse_args(arguments)
-    return Options(
+    return RolloutOptions(
         versions=given.versions or VERSIONS,
         old=given.old,
         steps=given.steps,
@@ -94,7 +94,11 @@ def _parser() -> argparse.ArgumentParser:
         help="only simulate N verdicts on equally good versions, and on bad ones"
         " (default: %(const)s)",
     )
-    _add_numbers(parser)
+    _add_suite(parser)
+    return parser
+
+
+def _add_suite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--edge",
         choices=("on", "off"),
@@ -104,10 +108,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--folder", type=from_caller, default=RUN_FOLDER, help="keeps logs and databases"
     )
-    return parser
-
-
-def _add_numbers(parser: argparse.ArgumentParser) -> None:
     for name, default, explanation in (
         ("--calls", LEAST_CALLS, "calls of the canary that each step waits for"),
         ("--instances", 2, "old instances"),

@@ -3,7 +3,7 @@
 import random
 
 from scripts.rollouts.verdict.judge import ALPHA
-from scripts.rollouts.verdict.simulation import CALM, GOOD, ROUGH, Version, simulate
+from scripts.rollouts.verdict.simulated_traffic import CALM, GOOD, ROUGH, SimulatedVersion, simulate
 
 SIMULATIONS = 1_000
 
@@ -23,7 +23,7 @@ def test_equally_good_versions_are_rarely_withdrawn() -> None:
 def test_a_version_that_fails_5_percent_is_withdrawn_within_150_calls() -> None:
     """Nine of ten times; the rest is what chance does with 5 %."""
     results = [
-        simulate(Version(failing=0.05), CALM, random.Random(seed), attempts=4_000)
+        simulate(SimulatedVersion(failing=0.05), CALM, random.Random(seed), attempts=4_000)
         for seed in range(100)
     ]
 
@@ -34,7 +34,7 @@ def test_a_version_that_fails_5_percent_is_withdrawn_within_150_calls() -> None:
 def test_a_version_that_is_twice_as_slow_is_withdrawn_within_10_seconds() -> None:
     """Although the latencies of each version differ tenfold."""
     results = [
-        simulate(Version(slower=2.0), CALM, random.Random(seed), attempts=4_000)
+        simulate(SimulatedVersion(slower=2.0), CALM, random.Random(seed), attempts=4_000)
         for seed in range(100)
     ]
 

@@ -11,7 +11,6 @@ from uuid import UUID
 from tradepost.payment.v1 import payment_service_pb2 as rpc
 from tradepost.payment.v1.payment_pb2 import PaymentState
 
-from scripts.rollouts.bad_versions.wrapped import run_order_service, unchanged
 from services.order.checkout.payment_calls import PaymentCalls
 
 SHARE = 0.5
@@ -51,14 +50,12 @@ class PaysTwice:
         return str(UUID(int=self._rng.getrandbits(128), version=4))
 
 
-if __name__ == "__main__":
-    generator = random.Random()
+def install(rng: random.Random) -> None:
+    """Let every checkout of this process call payment through such a stub."""
     make = PaymentCalls.__init__
 
     def make_with(self: PaymentCalls, stub: Any) -> None:
-        """Give the calls a stub that pays twice."""
-        twice: Any = PaysTwice(stub, generator)
+        twice: Any = PaysTwice(stub, rng)
         make(self, twice)
 
     PaymentCalls.__init__ = make_with  # type: ignore[method-assign]
-    run_order_service(unchanged)
