@@ -111,7 +111,7 @@ def _add_suite(parser: argparse.ArgumentParser) -> None:
     for name, default, explanation in (
         ("--calls", LEAST_CALLS, "calls of the canary that each step waits for"),
         ("--instances", 2, "old instances"),
-        ("--reads", READS_PER_S, "reads in a second, and an order for each 40 of them"),
+        ("--reads", READS_PER_S, "reads in a second, and an order for each 30 of them"),
         ("--baskets", BASKETS, "baskets to place orders of"),
         ("--seed", 1, "chooses baskets, payment methods, cancels"),
     ):

@@ -1,4 +1,4 @@
-"""An order service that pays every second order twice, with all answers as they should be.
+"""An order service that pays every order twice, with all answers as they should be.
 
 The payment service refuses a second payment of an order. So this version has the bug that gets
 round it: it takes an order for another one, and pays for both.
@@ -13,11 +13,9 @@ from tradepost.payment.v1.payment_pb2 import PaymentState
 
 from services.order.checkout.payment_calls import PaymentCalls
 
-SHARE = 0.5
-
 
 class PaysTwice:
-    """A stub of the payment service; of every second authorization it makes a second payment."""
+    """A stub of the payment service; of every authorization it makes a second payment."""
 
     def __init__(self, stub: Any, rng: random.Random) -> None:
         self._stub = stub
@@ -29,9 +27,9 @@ class PaysTwice:
     async def AuthorizePayment(  # noqa: N802 - the stub's name
         self, request: rpc.AuthorizePaymentRequest, **options: Any
     ) -> rpc.AuthorizePaymentResponse:
-        """Authorize as asked, and perhaps once more for an order of its own making, and take it."""
+        """Authorize as asked, and once more for an order of its own making, and take it."""
         answer: rpc.AuthorizePaymentResponse = await self._stub.AuthorizePayment(request, **options)
-        if answer.payment.state == PaymentState.PAYMENT_STATE_AUTHORIZED and self._is_chosen():
+        if answer.payment.state == PaymentState.PAYMENT_STATE_AUTHORIZED:
             again = rpc.AuthorizePaymentRequest()
             again.CopyFrom(request)
             again.request_id = self._new_id()
@@ -42,9 +40,6 @@ class PaysTwice:
             )
             await self._stub.CapturePayment(capture, **options)
         return answer
-
-    def _is_chosen(self) -> bool:
-        return self._rng.random() < SHARE
 
     def _new_id(self) -> str:
         return str(UUID(int=self._rng.getrandbits(128), version=4))

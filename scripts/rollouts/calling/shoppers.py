@@ -19,7 +19,7 @@ Read: TypeAlias = Callable[[str], Awaitable[None]]
 BUYERS, READERS = 4, 8
 # So many reads to an order: a shop is looked at more often than it sells, and reads are the calls
 # that a verdict gets cheaply.
-READS_PER_ORDER = 40
+READS_PER_ORDER = 30
 
 
 class Shoppers:
