@@ -27,8 +27,9 @@ from scripts.suite.edge import SuiteEdge
 from services.console.reading.stubs import Stubs
 
 _OK = 200
-# The canary's weight is its share from the beginning; slow start would give it less for 30 s.
-_SERVICE_CONFIG = {"slowStart": False}
+# So that the canary gets exactly its share. P2C spares an instance for seconds after a failure, and
+# slow start a new one for 30 s: the verdict would need no more calls, but more time.
+_SERVICE_CONFIG = {"loadBalancingConfig": [{"weighted": {}}], "slowStart": False}
 
 
 @dataclass(frozen=True, slots=True)
