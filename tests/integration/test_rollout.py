@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 GOOD, FAILING = VERSIONS["good"], VERSIONS["failing"]
 BASKETS = 400
 # Few, because instances take seconds to start meanwhile.
-READS_PER_S = 60
+READS_PER_S = 40
 
 
 def options(folder: Path, calls: int) -> RolloutOptions:
