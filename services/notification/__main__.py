@@ -13,6 +13,7 @@ from services.chassis.channels import participant_channel
 from services.chassis.environment import read
 from services.chassis.identity.security import secured
 from services.chassis.ids import IdFactory
+from services.chassis.retention.settings import refuse_retention
 from services.chassis.server import epoch_command, instrumentation, program
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
@@ -34,6 +35,7 @@ async def main() -> None:
     """Serve. Raises SettingError."""
     settings, database = read(ServerSettings), read(DatabaseSettings)
     notification, telemetry = read(NotificationSettings), read(TelemetrySettings)
+    refuse_retention(NAME)
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (

@@ -1,7 +1,8 @@
 """`python -m services.order` reads the settings and serves orders until a signal stops it.
 
-`python -m services.order rebuild` rebuilds the read models while other instances serve, and
-`python -m services.order new-epoch` begins a new epoch of the event log after a restore.
+`python -m services.order rebuild` rebuilds the read models while other instances serve,
+`python -m services.order new-epoch` begins a new epoch of the event log after a restore, and
+`python -m services.order archive FOLDER` shows the orders that the retention has archived.
 """
 
 import random
@@ -13,6 +14,7 @@ from discovery.clock import SystemClock
 from services.chassis.environment import read
 from services.chassis.identity.security import secured
 from services.chassis.ids import IdFactory
+from services.chassis.retention.settings import RetentionSettings
 from services.chassis.server import instrumentation, program
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
@@ -26,14 +28,14 @@ from services.order.checkout.participants import participant_channels
 from services.order.parts import NAME, Dependencies
 from services.order.service import build
 from services.order.settings import ParticipantSettings, SagaSettings
-from services.order.subscriptions import feed_channels
+from services.order.subscriptions import feed_channels, retention_of
 
 
 async def main() -> None:
     """Serve orders. Raises SettingError."""
     settings, saga, targets = read(ServerSettings), read(SagaSettings), read(ParticipantSettings)
     telemetry = read(TelemetrySettings)
-    database = read(DatabaseSettings)
+    database, retention = read(DatabaseSettings), read(RetentionSettings)
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
@@ -44,6 +46,14 @@ async def main() -> None:
             targets, clock=clock, rng=rng, certificates=security.certificates, recorders=recorders
         ) as participants,
         feed_channels(targets, clock=clock, rng=rng, certificates=security.certificates) as feeds,
+        retention_of(
+            retention,
+            targets,
+            feeds,
+            clock=clock,
+            rng=rng,
+            certificates=security.certificates,
+        ) as retained,
         build(
             database_url=database.url,
             readers=database.readers,
@@ -57,6 +67,7 @@ async def main() -> None:
                 feeds=feeds,
                 owner=settings.instance_id or NAME,
                 recorders=recorders,
+                retention=retained,
             ),
         ) as service,
     ):

@@ -13,6 +13,8 @@ from services.chassis.log.audit_log import AuditedWrites
 from services.chassis.log.event_log import EventLog
 from services.chassis.log.tailer import Tailer
 from services.chassis.request.idempotent_writes import IdempotentWrites
+from services.chassis.retention.settings import Retention
+from services.chassis.retention.worker import RetentionWorker
 from services.chassis.saga.runner import SagaRunner
 from services.chassis.server.instrumentation import Recorders
 from services.chassis.store.database import Database
@@ -29,6 +31,7 @@ from services.order.checkout.participants import ParticipantChannels, Participan
 from services.order.checkout.refund_consumer import RefundConsumer
 from services.order.checkout.saga import CheckoutSaga
 from services.order.domain.commands import Command
+from services.order.retention.due_orders import archivable_orders
 from services.order.settings import SagaSettings
 from services.order.store.order_streams import LoadedOrder, OrderStreams
 from services.order.store.recorder import OrderRecorder
@@ -55,9 +58,9 @@ class FeedChannels:
 class Dependencies:
     """What an instance takes from outside.
 
-    Without `feeds` it has no customer summary and offers no choreography. `owner` names the
-    instance; each run of it owns its leases under a name of its own. `recorders` are set where
-    spans or metrics are exported.
+    Without `feeds` it has no customer summary and offers no choreography, and without `retention`
+    every order stays. `owner` names the instance; each run of it owns its leases under a name of
+    its own. `recorders` are set where spans or metrics are exported.
     """
 
     clock: Clock
@@ -69,6 +72,7 @@ class Dependencies:
     owner: str = NAME
     poll_s: float = POLL_S
     recorders: Recorders | None = None
+    retention: Retention | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ class StoreParts:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """An instance without its server, which runs `driver` and parts of `store`."""
+    """An instance without its server, which runs `driver`, `retention` and parts of `store`."""
 
     store: StoreParts
     checkout_leases: CheckoutLeases
@@ -102,6 +106,7 @@ class Parts:
     waiter: OrderWaiter
     consumer: CheckoutConsumer
     refunds: RefundConsumer
+    retention: RetentionWorker | None
 
 
 def assemble(database: Database, dependencies: Dependencies) -> Parts:
@@ -146,7 +151,31 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
         after_commit=lambda loaded: store.latest.record(loaded.order.order_id, loaded),
     )
     return Parts(
-        store, checkout_leases, driver, runner, writes, use_cases, waiter, consumer, refunds
+        store,
+        checkout_leases,
+        driver,
+        runner,
+        writes,
+        use_cases,
+        waiter,
+        consumer,
+        refunds,
+        _retention(store, dependencies),
+    )
+
+
+def _retention(store: StoreParts, dependencies: Dependencies) -> RetentionWorker | None:
+    if dependencies.retention is None:
+        return None
+    return RetentionWorker(
+        archivable_orders(NAME, dependencies.clock),
+        dependencies.retention,
+        database=store.database,
+        log=store.log,
+        leases=store.leases,
+        clock=dependencies.clock,
+        rng=dependencies.rng,
+        run_id=dependencies.ids.new("run"),
     )
 
 

@@ -41,6 +41,7 @@ CONTENTS = FeedContents(
 
 def to_service(parts: Parts, feeds: FeedSubscriptions | None, *, clock: Clock) -> Service:
     """Combine an instance with its RPCs."""
+    retention = () if parts.retention is None else (parts.retention,)
     orders = OrderServicer(
         database=parts.store.database,
         log=parts.store.log,
@@ -74,8 +75,17 @@ def to_service(parts: Parts, feeds: FeedSubscriptions | None, *, clock: Clock) -
             clock=clock,
         ),
         consumed=ConsumedFeeds() if feeds is None else feeds.consumed,
-        background=(parts.store.tailer.run, parts.store.owners.run, parts.driver.run),
-        on_drain=(parts.store.tailer.stop_waiters, parts.driver.drain),
+        background=(
+            parts.store.tailer.run,
+            parts.store.owners.run,
+            parts.driver.run,
+            *(each.run for each in retention),
+        ),
+        on_drain=(
+            parts.store.tailer.stop_waiters,
+            parts.driver.drain,
+            *(each.drain for each in retention),
+        ),
         leases=parts.store.leases,
         sampled=SAMPLED,
     )

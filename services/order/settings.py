@@ -83,10 +83,14 @@ class SagaSettings(BaseSettings):
 
 
 class ParticipantSettings(BaseSettings):
-    """The targets of inventory, of payment and of the order service's own feed."""
+    """The targets of inventory, of payment and of the order service's own feed.
+
+    Notification is only asked how far it has followed that feed, where there is a retention.
+    """
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_", frozen=True)
 
     inventory_target: TargetSetting = "consul:///inventory"
     payment_target: TargetSetting = "consul:///payment"
     order_target: TargetSetting = "consul:///order"
+    notification_target: TargetSetting = "consul:///notification"

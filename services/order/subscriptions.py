@@ -1,4 +1,7 @@
-"""Subscribes an instance to its feeds: for the summary, refunds and choreographed checkouts."""
+"""Subscribes an instance to its feeds: for the summary, refunds and choreographed checkouts.
+
+The retention asks the services that follow the feed of orders how far they are.
+"""
 
 import random
 from collections.abc import AsyncIterator, Callable
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tradepost.inventory.v1 import inventory_service_pb2
+from tradepost.notification.v1 import notification_service_pb2
 from tradepost.order.v1 import order_service_pb2
 from tradepost.payment.v1 import payment_service_pb2
 
@@ -16,6 +20,7 @@ from services.chassis.channels import participant_channel
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.consumer.consumer_lease import WAITED_FOR_LEASE_S
 from services.chassis.consumer.subscription import Subscription
+from services.chassis.retention.settings import Retention, RetentionSettings
 from services.chassis.saga.model import CHOREOGRAPHY
 from services.order.checkout import consumer, participant_events, refund_consumer
 from services.order.domain.events import Coordination
@@ -68,6 +73,31 @@ async def feed_channels(
         ) as reservations,
     ):
         yield FeedChannels(orders, payments, reservations)
+
+
+@asynccontextmanager
+async def retention_of(
+    settings: RetentionSettings,
+    targets: ParticipantSettings,
+    feeds: FeedChannels,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    certificates: CertificateSource | None = None,
+) -> AsyncIterator[Retention | None]:
+    """What the settings ask for, with channels to all services that follow the feed of orders."""
+    if settings.days is None:
+        yield None
+        return
+    async with participant_channel(
+        targets.notification_target,
+        contract=notification_service_pb2.DESCRIPTOR,
+        clock=clock,
+        rng=rng,
+        certificates=certificates,
+    ) as notifications:
+        known = (feeds.orders, feeds.payments, feeds.reservations, notifications)
+        yield settings.of_consumers(tuple(each for each in known if each is not None))
 
 
 def subscribe_to_feeds(parts: Parts, dependencies: Dependencies) -> FeedSubscriptions | None:

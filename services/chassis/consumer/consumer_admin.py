@@ -13,7 +13,7 @@ from services.chassis.consumer.errors import ConsumerNotFoundError, FeedUnreacha
 from services.chassis.consumer.feed_stream import REWIND_TIMEOUT_S
 from services.chassis.consumer.inbox import ConsumerPosition
 from services.chassis.consumer.subscription import Subscription
-from services.chassis.feed.errors import PositionAheadOfHeadError
+from services.chassis.feed.errors import PositionAheadOfHeadError, PositionTruncatedError
 from services.chassis.feed.wire import MAX_NAME_CHARACTERS
 from services.chassis.log.audit_log import AuditedWrites
 from services.chassis.request.idempotent_writes import IdempotentWrites, StoredResponse
@@ -52,7 +52,7 @@ class ConsumerAdmin:
         A restored feed may be shorter than before; above its head, events would be skipped as it
         grows, and above the head that it was restored to, those that it has got since. Raises
         InvalidRequestError, RequestIdReusedError, ConsumerNotFoundError, PositionNotReachedError,
-        PositionAheadOfHeadError and FeedUnreachableError.
+        PositionAheadOfHeadError, PositionTruncatedError and FeedUnreachableError.
         """
         check = Check()
         request_id = check.uuid("request_id", request.request_id)
@@ -92,19 +92,23 @@ class ConsumerAdmin:
             raise ConsumerNotFoundError(request.consumer, self._by_name)
         former = subscription.rewind(connection, request.after_position)
         if former is not None and request.after_position:
-            _check_head(request, feed, former)
+            _check_extent(request, feed, former)
         response = pb.RewindSubscriptionResponse(rewound_from=_to_message(request.consumer, former))
         return StoredResponse(response.SerializeToString())
 
 
-def _check_head(
+def _check_extent(
     request: pb.RewindSubscriptionRequest,
     feed: pb.GetFeedResponse | None,
     former: ConsumerPosition,
 ) -> None:
-    """Refuse a position above the head, or above the one that the feed was restored to."""
+    """Refuse a position that the feed doesn't have, or that it hadn't when it was restored."""
     if feed is None:
         raise FeedUnreachableError(request.consumer)
+    if request.after_position < feed.oldest_position - 1:
+        raise PositionTruncatedError(
+            after_position=request.after_position, oldest_position=feed.oldest_position
+        )
     head, restored = feed.head_position, former.restored_head
     lowest = head if restored is None else min(head, restored)
     if request.after_position > lowest:
@@ -112,7 +116,8 @@ def _check_head(
 
 
 def _add_lag(subscription: event_pb2.Subscription, feed: pb.GetFeedResponse) -> None:
-    """Say how far the feed is ahead; positions of another epoch can't be compared."""
+    """Say which feed it is and how far ahead; positions of another epoch can't be compared."""
+    subscription.feed = feed.feed
     subscription.head_position = feed.head_position
     if subscription.epoch in ("", feed.epoch):
         subscription.lag_count = max(0, feed.head_position - subscription.position)

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Select,
     bindparam,
     case,
-    func,
     select,
     true,
 )
@@ -26,7 +25,9 @@ from services.chassis.feed.errors import (
     PositionAheadOfHeadError,
     PositionTruncatedError,
 )
+from services.chassis.log.event_horizon import OLDEST
 from services.chassis.log.event_log import EVENT, EVENT_COUNTER, StoredEvent, stored_event
+from services.chassis.log.event_table import STREAM_HEADS
 from services.chassis.request.answer_size import fitting
 from services.chassis.store.prepared import Prepared, PreparedIn
 
@@ -66,8 +67,7 @@ _OF_ONE = (
 )
 _OF_TOPIC = _ALL.where(EVENT.c.topic == bindparam("of_topic"))
 _COUNTER = EVENT_COUNTER.c
-_OLDEST = select(func.min(EVENT.c.position)).scalar_subquery()
-_EXTENT = Prepared(select(_COUNTER.epoch, _COUNTER.position, _OLDEST))
+_EXTENT = Prepared(select(_COUNTER.epoch, _COUNTER.position, OLDEST))
 
 
 def _id_at(position: ColumnElement[int]) -> ScalarSelect[str]:
@@ -82,7 +82,7 @@ _LAST = case((_COUNTER.position < _UP_TO, _COUNTER.position), else_=_UP_TO)
 _AROUND = (
     _COUNTER.epoch,
     _COUNTER.position,
-    _OLDEST,
+    OLDEST,
     _id_at(bindparam("after_position", type_=BigInteger)),
     _id_at(_LAST),
 )
@@ -147,7 +147,10 @@ class FeedPage:
 
 @dataclass(frozen=True, slots=True)
 class FeedExtent:
-    """The range of positions; `oldest` is 0 in an empty feed, head + 1 if all were deleted."""
+    """The range of positions; `oldest` is 0 in an empty feed, head + 1 if all were deleted.
+
+    Below `oldest` some events may be left, those of aggregates that are not archived.
+    """
 
     epoch: str
     oldest: int
@@ -178,7 +181,7 @@ def read_feed(connection: Connection, query: FeedQuery) -> FeedPage:
     found = _rows(connection, query, last)
     known = _to_extent(found[0][:3])
     anchor_id, last_id = (str(event_id or "") for event_id in found[0][3 : len(_AROUND)])
-    _check(query, known, anchor_id)
+    _check(connection, query, known, anchor_id)
     rows = [row[len(_AROUND) :] for row in found if row[len(_AROUND)] is not None]
     events = tuple(stored_event(row) for row in fitting(rows, _size_of))
     has_more = len(events) < len(rows) or len(rows) == query.limit
@@ -189,11 +192,11 @@ def read_feed(connection: Connection, query: FeedQuery) -> FeedPage:
     return FeedPage(known.epoch, events, next_position, known.head, next_id)
 
 
-def _check(query: FeedQuery, known: FeedExtent, anchor_id: str) -> None:
+def _check(connection: Connection, query: FeedQuery, known: FeedExtent, anchor_id: str) -> None:
     """Check that the feed has what follows the position, of the history that is asked for."""
     if query.epoch and query.epoch != known.epoch:
         raise EpochChangedError(asked=query.epoch, epoch=known.epoch)
-    if query.after_position < known.oldest - 1:
+    if query.after_position < known.oldest - 1 and not _is_kept(connection, query.aggregate_id):
         raise PositionTruncatedError(
             after_position=query.after_position, oldest_position=known.oldest
         )
@@ -206,6 +209,11 @@ def _check(query: FeedQuery, known: FeedExtent, anchor_id: str) -> None:
         raise HistoryChangedError(
             after_position=query.after_position, asked=query.after_event_id, found=anchor_id
         )
+
+
+def _is_kept(connection: Connection, stream: str) -> bool:
+    """Whether the log has this stream: then it has all of it, also below the oldest position."""
+    return bool(stream) and STREAM_HEADS.of(connection, stream) is not None
 
 
 def _size_of(row: Sequence[Any]) -> int:

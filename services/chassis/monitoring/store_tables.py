@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, case, func, literal_column, select
 from services.chassis.consumer.consumer_lease import LEASE_KIND as SUBSCRIPTION_KIND
 from services.chassis.consumer.dead_letter_table import DEAD_LETTER
 from services.chassis.consumer.inbox import SUBSCRIPTION
+from services.chassis.log.event_horizon import RETENTION
 from services.chassis.telemetry import declared_metrics as declared
 from services.chassis.telemetry.declared_metrics import Metric, Values
 from services.chassis.work.lease_table import LEASE
@@ -68,7 +69,7 @@ WORK = SampledTable(
         func.min(LEASE.c.open_time),
         count_if(LEASE.c.needs_review),
     )
-    .where(LEASE.c.kind.not_in((OWNER_KIND, SUBSCRIPTION_KIND)))
+    .where(LEASE.c.kind.not_in((OWNER_KIND, SUBSCRIPTION_KIND, RETENTION)))
     .group_by(LEASE.c.kind),
     (declared.UNFINISHED, declared.OLDEST_AGE, declared.NEEDS_REVIEW),
     _work,
@@ -86,6 +87,7 @@ DEAD_LETTERS = SampledTable(
         DEAD_LETTER,
         (DEAD_LETTER.c.consumer == SUBSCRIPTION.c.consumer) & DEAD_LETTER.c.discard_time.is_(None),
     )
+    .where(SUBSCRIPTION.c.consumer != RETENTION)
     .group_by(SUBSCRIPTION.c.consumer),
     (declared.DEAD_LETTERS,),
     _dead_letters,

@@ -1,10 +1,11 @@
-"""The commands of `python -m services.order` for operators: `rebuild` and `new-epoch`."""
+"""The commands of `python -m services.order` for operators: `rebuild`, `new-epoch`, `archive`."""
 
 import argparse
 import random
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import grpc
 from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
@@ -17,6 +18,8 @@ from services.chassis.environment import SettingError, read
 from services.chassis.identity.security import secured
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
+from services.chassis.retention.archive_reader import ArchiveDamagedError
+from services.chassis.retention.settings import RetentionSettings
 from services.chassis.server import epoch_command
 from services.chassis.server.settings import DatabaseSettings
 from services.chassis.store.database import (
@@ -28,12 +31,14 @@ from services.chassis.store.database import (
 from services.chassis.store.errors import WrongTablesError
 from services.chassis.store.silence import LONG_STATEMENTS_FACTOR
 from services.chassis.work.lease import Leases, StaleLeaseError
+from services.order.rebuild.archived_orders import ArchivedOrders
 from services.order.rebuild.builders import (
     OrderSummaryBuilder,
     OrderViewBuilder,
     PaymentSummaryBuilder,
 )
 from services.order.rebuild.procedure import Rebuild, RebuildError, RebuildReport
+from services.order.retention import archive_command
 from services.order.settings import ParticipantSettings
 from services.order.store.order_streams import OrderStreams
 from services.order.store.tables import MIGRATIONS
@@ -46,6 +51,8 @@ from services.order.summary.feed_consumers import (
 
 _payment_channel = partial(participant_channel, contract=payment_service_pb2.DESCRIPTOR)
 _FAILURES = (
+    ArchiveDamagedError,
+    OSError,
     RebuildError,
     SettingError,
     StaleLeaseError,
@@ -69,12 +76,22 @@ async def main(arguments: Sequence[str], *, rng: random.Random) -> int:
         help="swap even if live and rebuilt tables differ",
     )
     commands.add_parser(epoch_command.COMMAND, help=epoch_command.HELP)
+    archive = commands.add_parser(archive_command.COMMAND, help=archive_command.HELP)
+    archive.add_argument("folder", type=Path, help="TRADEPOST_RETENTION_FOLDER of the instances")
+    archive.add_argument("order_id", nargs="?", help="only this order")
     options = parser.parse_args(arguments)
     if options.command == epoch_command.COMMAND:
         return await epoch_command.begin_epoch(clock=SystemClock(), rng=rng)
+    if options.command == archive_command.COMMAND:
+        return archive_command.main(options.folder, options.order_id)
+    return await _run_rebuild(replace=options.replace, rng=rng)
+
+
+async def _run_rebuild(*, replace: bool, rng: random.Random) -> int:
     clock = SystemClock()
     try:
         settings, targets = read(DatabaseSettings), read(ParticipantSettings)
+        archive = read(RetentionSettings).folder
         database = await Database.open(
             settings.url,
             clock=clock,
@@ -86,7 +103,7 @@ async def main(arguments: Sequence[str], *, rng: random.Random) -> int:
         sys.stderr.write(f"the rebuild failed: {error}\n")
         return 1
     try:
-        report = await _rebuild(database, targets, replace=options.replace, clock=clock, rng=rng)
+        report = await _rebuild(database, targets, archive, replace=replace, clock=clock, rng=rng)
     except _FAILURES as error:
         sys.stderr.write(f"the rebuild failed: {error}\n")
         return 1
@@ -99,6 +116,7 @@ async def main(arguments: Sequence[str], *, rng: random.Random) -> int:
 async def _rebuild(
     database: Database,
     targets: ParticipantSettings,
+    archive: Path | None,
     *,
     replace: bool,
     clock: Clock,
@@ -113,13 +131,22 @@ async def _rebuild(
             targets.payment_target, clock=clock, rng=rng, certificates=security.certificates
         ) as payments,
     ):
-        return await rebuild_of(database, payments, clock=clock, rng=rng).run(replace=replace)
+        rebuild = rebuild_of(database, payments, archive=archive, clock=clock, rng=rng)
+        return await rebuild.run(replace=replace)
 
 
 def rebuild_of(
-    database: Database, payments: grpc.aio.Channel, *, clock: Clock, rng: random.Random
+    database: Database,
+    payments: grpc.aio.Channel,
+    *,
+    archive: Path | None = None,
+    clock: Clock,
+    rng: random.Random,
 ) -> Rebuild:
-    """Create a rebuild in a database, with the payment service behind a channel."""
+    """Create a rebuild in a database, with the payment service behind a channel.
+
+    `archive` is the folder of the retention, which has the events of the orders that were removed.
+    """
     ids = IdFactory(clock=clock, rng=rng)
     log = EventLog(clock=clock, ids=ids)
     return Rebuild(
@@ -136,6 +163,7 @@ def rebuild_of(
             OrderSummaryBuilder(log),
             PaymentSummaryBuilder(EventFeedServiceStub(payments)),
         ),
+        archived=ArchivedOrders(archive, log),
     )
 
 

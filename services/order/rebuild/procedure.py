@@ -3,7 +3,8 @@
 Instances go on serving. The new tables follow the live ones to the positions that these have
 reached, and never beyond: at equal positions both must have equal rows, or the live ones are wrong.
 The swap is one transaction, made when both are at the same positions. One rebuild runs at a time:
-each of its writes checks its lease.
+each of its writes checks its lease. Orders that the retention has removed are counted from its
+archive; it removes none while that lease is there.
 """
 
 from collections.abc import Callable
@@ -14,10 +15,12 @@ from sqlalchemy import Connection, Table
 
 from discovery.clock import Clock
 from services.chassis.consumer.inbox import ConsumerPosition, Inbox
+from services.chassis.log.event_horizon import horizon
 from services.chassis.log.event_log import EventLog
 from services.chassis.store.database import Database
 from services.chassis.work.lease import Claim, Leases
 from services.order.rebuild import checksums, shadow_tables
+from services.order.rebuild.archived_orders import ArchivedOrders
 from services.order.rebuild.builders import (
     BATCH_EVENTS,
     OrderSummaryBuilder,
@@ -25,10 +28,9 @@ from services.order.rebuild.builders import (
     PaymentSummaryBuilder,
 )
 from services.order.rebuild.checksums import Checksum
-from services.order.store.tables import ORDER_VIEW
+from services.order.store.tables import ORDER_VIEW, REBUILD_LEASE
 from services.order.summary.summary_tables import summary_tables
 
-LEASE_KIND = SUBJECT = "rebuild"
 # After so many attempts at which the live tables had changed, the swap fails.
 SWAPS_MAX = 100
 SWAP_POLL_S = 0.02
@@ -83,6 +85,7 @@ class Rebuild:
         clock: Clock,
         inboxes: tuple[Inbox, Inbox],
         builders: tuple[OrderViewBuilder, OrderSummaryBuilder, PaymentSummaryBuilder],
+        archived: ArchivedOrders,
     ) -> None:
         self._database = database
         self._log = log
@@ -90,6 +93,7 @@ class Rebuild:
         self._clock = clock
         self._orders, self._payments = inboxes
         self._view, self._order_summary, self._payment_summary = builders
+        self._archived = archived
         self._epochs = ("", "")
 
     async def run(self, *, replace: bool = False) -> RebuildReport:
@@ -104,6 +108,7 @@ class Rebuild:
         began_s = self._clock.monotonic()
         await self._clear(claim)
         await self._write(claim, shadow_tables.create)
+        await self._count_archived(claim)
         await self._catch_up(claim)
         built_s = self._clock.monotonic() - began_s
         compared = await self._compare(claim)
@@ -116,9 +121,9 @@ class Rebuild:
         return RebuildReport(compared, swapped, count, built_s)
 
     def _take(self, connection: Connection) -> Claim | None:
-        if self._leases.get(connection, SUBJECT) is None:
-            return self._leases.open(connection, SUBJECT, LEASE_KIND)
-        return self._leases.claim(connection, SUBJECT)
+        if self._leases.get(connection, REBUILD_LEASE) is None:
+            return self._leases.open(connection, REBUILD_LEASE, REBUILD_LEASE)
+        return self._leases.claim(connection, REBUILD_LEASE)
 
     async def _clear(self, claim: Claim) -> None:
         for table in await self._database.read(shadow_tables.leftovers):
@@ -135,6 +140,23 @@ class Rebuild:
             function(connection)
 
         await self._database.write(write)
+
+    async def _count_archived(self, claim: Claim) -> None:
+        """Count the orders that are in the archive only; no order is removed meanwhile."""
+        if not await self._database.read(horizon, snapshot=False):
+            return
+        if self._archived.folder is None:
+            raise RebuildError(
+                "orders were archived, and are counted from there: set TRADEPOST_RETENTION_FOLDER"
+            )
+        for batch in self._archived.batches():
+            gone = await self._database.read(self._archived.gone, batch)
+            await self._write(claim, partial(self._archived.count, batch=gone))
+
+    async def _forget_archived(self, claim: Claim) -> None:
+        """Forget what the live tables have forgotten: which archived orders were counted."""
+        for batch in self._archived.counted():
+            await self._write(claim, partial(self._archived.forget, order_ids=batch))
 
     async def _catch_up(self, claim: Claim) -> None:
         """Follow the live tables until they are at most one batch ahead."""
@@ -178,6 +200,7 @@ class Rebuild:
         """Compare both sides, each in one snapshot, at the same positions."""
         live, is_live = await self._database.read(self._sum_live)
         await self._follow(claim, live)
+        await self._forget_archived(claim)
         rebuilt = await self._database.read(self._sum_next)
         names = ("order_view", "customer_summary")
         return tuple(map(Comparison, names, is_live, rebuilt))

@@ -8,6 +8,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 # The kind of the lease on an order that has steps to take.
 CHECKOUT_LEASE = "checkout"
+# The kind and the subject of the lease of a rebuild, while which no order is removed.
+REBUILD_LEASE = "rebuild"
 
 _METADATA = MetaData()
 

@@ -1,5 +1,6 @@
 """Stores the customer summary in its tables, inside the caller's transaction."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 
 from sqlalchemy import Connection
@@ -67,6 +68,12 @@ class SummaryStore:
         customer_id = self.order(connection, movement.order_id).customer_id
         if customer_id:
             self._add_spend(connection, customer_id, movement)
+
+    def forget(self, connection: Connection, order_ids: Iterable[str]) -> None:
+        """Forget that these orders and their money were counted; the totals keep them."""
+        for order_id in order_ids:
+            self._orders.delete(connection, order_id)
+            self._payments.delete(connection, order_id)
 
     def totals(self, connection: Connection, customer_id: str) -> Totals:
         """Return the totals of a customer; zero when there are no orders."""

@@ -22,6 +22,7 @@ import discovery
 from discovery.clock import Clock, SystemClock
 from discovery.registry.memory import MemoryRegistry
 from services.chassis.ids import IdFactory
+from services.chassis.retention.settings import Retention
 from services.chassis.server.instrumentation import Recorders
 from services.chassis.server.lifecycle import running
 from services.chassis.server.service_definition import Service
@@ -56,6 +57,8 @@ class OrderService:
         self.feeds: FeedChannels | None = None
         # What a traced or measured instance records with.
         self.recorders: Recorders | None = None
+        # What its instances archive and remove; None: nothing.
+        self.retention: Retention | None = None
 
     @asynccontextmanager
     async def service(self, owner: str = "first") -> AsyncIterator[Service]:
@@ -72,6 +75,7 @@ class OrderService:
             owner=owner,
             poll_s=0.02,
             recorders=self.recorders,
+            retention=self.retention,
         )
         async with build(database_url=self.url, dependencies=dependencies) as service:
             yield service

@@ -9,6 +9,7 @@ from tradepost.event.v1 import event_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
 
+from discovery.clock import Clock
 from services.chassis.log.event_log import NewEvent
 from services.chassis.store.database import Database
 from services.order.parts import FeedChannels
@@ -42,9 +43,11 @@ class OrdersAndPaymentFeed:
 
 
 @asynccontextmanager
-async def open_orders_and_payment_feed(databases: Databases) -> AsyncIterator[OrdersAndPaymentFeed]:
+async def open_orders_and_payment_feed(
+    databases: Databases, *, clock: Clock | None = None
+) -> AsyncIterator[OrdersAndPaymentFeed]:
     """Prepare the databases and the feeds, without an instance."""
-    order_service = OrderService(await databases.migrated(MIGRATIONS, "order"))
+    order_service = OrderService(await databases.migrated(MIGRATIONS, "order"), clock=clock)
     async with (
         feed_of("order", order_service.registry) as orders,
         event_source(databases) as payments,

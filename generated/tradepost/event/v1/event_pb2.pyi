@@ -118,6 +118,7 @@ class Subscription(_message.Message):
     HEAD_POSITION_FIELD_NUMBER: _builtins.int
     LAG_COUNT_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
+    FEED_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
     """Name of the consumer; its instances share it."""
     epoch: _builtins.str
@@ -142,6 +143,8 @@ class Subscription(_message.Message):
     """The instance that follows the feed for the consumer; empty while none does, and in answers about
     the past.
     """
+    feed: _builtins.str
+    """Name of the feed; empty in answers about the past, and while the feed can't be reached."""
     def __init__(
         self,
         *,
@@ -153,10 +156,11 @@ class Subscription(_message.Message):
         head_position: _builtins.int | None = ...,
         lag_count: _builtins.int | None = ...,
         owner: _builtins.str = ...,
+        feed: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_head_position", b"_head_position", "_lag_count", b"_lag_count", "head_position", b"head_position", "lag_count", b"lag_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_head_position", b"_head_position", "_lag_count", b"_lag_count", "consumer", b"consumer", "epoch", b"epoch", "event_id", b"event_id", "head_position", b"head_position", "lag_count", b"lag_count", "owner", b"owner", "position", b"position", "refusal", b"refusal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_head_position", b"_head_position", "_lag_count", b"_lag_count", "consumer", b"consumer", "epoch", b"epoch", "event_id", b"event_id", "feed", b"feed", "head_position", b"head_position", "lag_count", b"lag_count", "owner", b"owner", "position", b"position", "refusal", b"refusal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__head_position: _TypeAlias = _typing.Literal["head_position"]  # noqa: Y015
     _WhichOneofArgType__head_position: _TypeAlias = _typing.Literal["_head_position", b"_head_position"]  # noqa: Y015

@@ -34,7 +34,9 @@ class ReadEventsRequest(_message.Message):
     after_position: _builtins.int
     """Events after this position; 0 from the beginning."""
     aggregate_id: _builtins.str
-    """Only events of this aggregate."""
+    """Only events of this aggregate. An aggregate that is not archived has all of them, so a position
+    below the feed's oldest is allowed.
+    """
     page_size: _builtins.int
     """How many events at most: 50 if unset, 1,000 at most."""
     allow_unknown: _builtins.bool
@@ -282,7 +284,9 @@ class GetFeedResponse(_message.Message):
     epoch: _builtins.str
     """The current epoch."""
     oldest_position: _builtins.int
-    """The oldest position that can still be read; 0 in an empty feed."""
+    """The oldest position from which on every event can be read: earlier ones may be archived. 0 in an
+    empty feed.
+    """
     head_position: _builtins.int
     """The position of the newest event; 0 in an empty feed."""
     def __init__(
@@ -357,7 +361,8 @@ class RewindSubscriptionRequest(_message.Message):
     consumer: _builtins.str
     """The consumer."""
     after_position: _builtins.int
-    """It continues after this position; 0 for the beginning. Must not be ahead of the consumer, nor of
+    """It continues after this position; 0 for the beginning, or the oldest event that the feed still
+    has. Must not be ahead of the consumer, nor of
     the head of its feed, nor of the head that a restored feed had when it first refused the consumer.
     """
     reason: _builtins.str

@@ -380,7 +380,8 @@ class SubscriptionServiceServicer(object):
     """
 
     def ListSubscriptions(self, request, context):
-        """Lists the consumers of this service, of all its instances.
+        """Lists the consumers of this service, of all its instances. The services whose feeds they follow
+        ask, too: they keep events that a consumer has not applied.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -144,7 +144,9 @@ class SubscriptionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SubscriptionServiceAsyncStub: ...
     ListSubscriptions: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ListSubscriptionsRequest, _event_service_pb2.ListSubscriptionsResponse]
-    """Lists the consumers of this service, of all its instances."""
+    """Lists the consumers of this service, of all its instances. The services whose feeds they follow
+    ask, too: they keep events that a consumer has not applied.
+    """
     RewindSubscription: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.RewindSubscriptionRequest, _event_service_pb2.RewindSubscriptionResponse]
     """Moves a consumer back while it runs: every event after the position is delivered again. What was
     applied has no second effect; what was parked or discarded stays so.
@@ -156,7 +158,9 @@ class SubscriptionServiceAsyncStub(SubscriptionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListSubscriptions: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ListSubscriptionsRequest, _event_service_pb2.ListSubscriptionsResponse]  # type: ignore[assignment]
-    """Lists the consumers of this service, of all its instances."""
+    """Lists the consumers of this service, of all its instances. The services whose feeds they follow
+    ask, too: they keep events that a consumer has not applied.
+    """
     RewindSubscription: _aio.UnaryUnaryMultiCallable[_event_service_pb2.RewindSubscriptionRequest, _event_service_pb2.RewindSubscriptionResponse]  # type: ignore[assignment]
     """Moves a consumer back while it runs: every event after the position is delivered again. What was
     applied has no second effect; what was parked or discarded stays so.
@@ -171,7 +175,9 @@ class SubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _event_service_pb2.ListSubscriptionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_service_pb2.ListSubscriptionsResponse, _abc.Awaitable[_event_service_pb2.ListSubscriptionsResponse]]:
-        """Lists the consumers of this service, of all its instances."""
+        """Lists the consumers of this service, of all its instances. The services whose feeds they follow
+        ask, too: they keep events that a consumer has not applied.
+        """
 
     @_abc_1.abstractmethod
     def RewindSubscription(

@@ -1,0 +1,22 @@
+"""An archived order, as the service knows orders: its message, and its events."""
+
+from tradepost.order.v1 import order_pb2
+
+from services.chassis.log.event_log import StoredEvent
+from services.chassis.retention.archive_line import ArchivedAggregate
+from services.chassis.store.micros import from_micros
+
+# The service in the names of the archive's files.
+SERVICE = "order"
+
+
+def order_of(archived: ArchivedAggregate) -> order_pb2.Order:
+    """The order as it was when it was archived."""
+    (row,) = archived.rows["order_view"]
+    return order_pb2.Order.FromString(row["message"])
+
+
+def events_of(archived: ArchivedAggregate) -> list[StoredEvent]:
+    """All its events, in order."""
+    rows = ({**row, "occur_time": from_micros(row["occur_time"])} for row in archived.rows["event"])
+    return [StoredEvent(**row) for row in rows]
