@@ -9,7 +9,7 @@ from discovery.clock import SystemClock
 from services.chassis.environment import read
 from services.chassis.identity.security import secured
 from services.chassis.ids import IdFactory
-from services.chassis.retention.settings import refuse_retention
+from services.chassis.retention.settings import RetentionSettings
 from services.chassis.server import epoch_command, instrumentation, program
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
@@ -29,7 +29,7 @@ async def main() -> None:
     """Serve the inventory. Raises SettingError."""
     settings, telemetry = read(ServerSettings), read(TelemetrySettings)
     database = read(DatabaseSettings)
-    refuse_retention(NAME)
+    retention = read(RetentionSettings)
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
@@ -50,6 +50,7 @@ async def main() -> None:
                 feeds=feeds,
                 owner=settings.instance_id or NAME,
                 recorders=recorders,
+                retention=retention.of_consumers((feeds.orders, feeds.payments)),
             ),
         ) as service,
     ):

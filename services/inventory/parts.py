@@ -9,6 +9,8 @@ from discovery.clock import Clock
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.log.tailer import Tailer
+from services.chassis.retention.settings import Retention
+from services.chassis.retention.worker import RetentionWorker
 from services.chassis.server.instrumentation import Recorders
 from services.chassis.store.database import Database
 from services.chassis.work.lease import Leases
@@ -16,6 +18,7 @@ from services.chassis.work.owner_watch import OwnerWatch
 from services.inventory.api.item_writes import ItemWrites
 from services.inventory.api.reservation_writes import ReservationWrites
 from services.inventory.hold_expiry import EXPIRE_EVERY_S, HoldExpiry
+from services.inventory.retention import archivable_reservations
 
 NAME = "inventory"
 
@@ -33,7 +36,8 @@ class Dependencies:
     """What an instance is built with.
 
     `owner` names the instance. Without `feeds` it takes no part in choreographed checkouts.
-    `recorders` are set where spans or metrics are exported.
+    `recorders` are set where spans or metrics are exported, `retention` where reservations that
+    are over are archived.
     """
 
     clock: Clock
@@ -43,11 +47,12 @@ class Dependencies:
     owner: str = NAME
     expire_every_s: float = EXPIRE_EVERY_S
     recorders: Recorders | None = None
+    retention: Retention | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of an instance; `tailer`, `owners` and `expiry` have to be run."""
+    """The parts of an instance; `tailer`, `owners`, `expiry` and `retention` have to be run."""
 
     database: Database
     log: EventLog
@@ -57,6 +62,7 @@ class Parts:
     leases: Leases
     owners: OwnerWatch
     tailer: Tailer
+    retention: RetentionWorker | None
 
 
 def assemble(database: Database, dependencies: Dependencies) -> Parts:
@@ -82,4 +88,22 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
         leases=leases,
         owners=OwnerWatch(database=database, leases=leases, clock=clock, rng=dependencies.rng),
         tailer=Tailer(database=database, log=log, clock=clock),
+        retention=_retention(database, log, leases, dependencies),
+    )
+
+
+def _retention(
+    database: Database, log: EventLog, leases: Leases, dependencies: Dependencies
+) -> RetentionWorker | None:
+    if dependencies.retention is None or dependencies.feeds is None:
+        return None
+    return RetentionWorker(
+        archivable_reservations(NAME, dependencies.feeds.orders),
+        dependencies.retention,
+        database=database,
+        log=log,
+        leases=leases,
+        clock=dependencies.clock,
+        rng=dependencies.rng,
+        run_id=dependencies.ids.new("run"),
     )

@@ -58,6 +58,7 @@ async def build(
 
 def to_service(parts: Parts, dependencies: Dependencies) -> Service:
     """The service that a server runs, made of its parts."""
+    retention = () if parts.retention is None else (parts.retention,)
     servicer = InventoryServicer(
         database=parts.database, items=parts.items, reservations=parts.reservations
     )
@@ -76,7 +77,12 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
             clock=dependencies.clock,
         ),
         consumed=subscribe_to_feeds(parts, dependencies),
-        background=(parts.tailer.run, parts.owners.run, parts.expiry.run),
-        on_drain=(parts.tailer.stop_waiters,),
+        background=(
+            parts.tailer.run,
+            parts.owners.run,
+            parts.expiry.run,
+            *(each.run for each in retention),
+        ),
+        on_drain=(parts.tailer.stop_waiters, *(each.drain for each in retention)),
         leases=parts.leases,
     )

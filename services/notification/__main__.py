@@ -13,7 +13,7 @@ from services.chassis.channels import participant_channel
 from services.chassis.environment import read
 from services.chassis.identity.security import secured
 from services.chassis.ids import IdFactory
-from services.chassis.retention.settings import refuse_retention
+from services.chassis.retention.settings import RetentionSettings
 from services.chassis.server import epoch_command, instrumentation, program
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
@@ -35,7 +35,7 @@ async def main() -> None:
     """Serve. Raises SettingError."""
     settings, database = read(ServerSettings), read(DatabaseSettings)
     notification, telemetry = read(NotificationSettings), read(TelemetrySettings)
-    refuse_retention(NAME)
+    retention = read(RetentionSettings)
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
@@ -64,6 +64,7 @@ async def main() -> None:
                 customer_domain=notification.customer_domain,
                 owner=settings.instance_id or NAME,
                 recorders=recorders,
+                retention=retention.of_consumers(()),
             ),
         ) as service,
     ):

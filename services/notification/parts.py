@@ -12,12 +12,15 @@ from services.chassis.consumer.subscription import Subscription
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.log.tailer import Tailer
+from services.chassis.retention.settings import Retention
+from services.chassis.retention.worker import RetentionWorker
 from services.chassis.server.instrumentation import Recorders
 from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
 from services.chassis.work.lease import Claim, Leases
 from services.chassis.work.owner_watch import OwnerWatch
 from services.notification.domain.state import Notification
+from services.notification.retention import archivable_notifications
 from services.notification.sending.consumer import BATCH_WAIT, CONSUMER, LEASE_KIND, OrderConsumer
 from services.notification.sending.delivery import MAX_RUNNING, POLL_S, NotificationDelivery
 from services.notification.sending.port import Sender
@@ -32,7 +35,8 @@ class Dependencies:
 
     `orders` is a channel to the order service. `customer_domain` is the part of a customer's
     address after the @. `owner` names the instance; each run of it owns its leases under a name
-    of its own. `recorders` are set where spans or metrics are exported.
+    of its own. `recorders` are set where spans or metrics are exported, `retention` where what was
+    sent is archived.
     """
 
     clock: Clock
@@ -46,6 +50,7 @@ class Dependencies:
     poll_s: float = POLL_S
     subscription_poll_s: float = SUBSCRIPTION_POLL_S
     recorders: Recorders | None = None
+    retention: Retention | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Parts:
     owners: OwnerWatch
     subscription: Subscription
     driver: Driver
+    retention: RetentionWorker | None
 
 
 def assemble(database: Database, dependencies: Dependencies) -> Parts:
@@ -94,7 +100,8 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
     subscription = _subscription(consumer, database, leases, dependencies)
     tailer = Tailer(database=database, log=log, clock=clock)
     owners = OwnerWatch(database=database, leases=leases, clock=clock, rng=rng)
-    return Parts(database, log, leases, tailer, owners, subscription, driver)
+    retention = _retention(database, log, leases, dependencies)
+    return Parts(database, log, leases, tailer, owners, subscription, driver, retention)
 
 
 def _subscription(
@@ -114,6 +121,23 @@ def _subscription(
         types=TYPES,
         gather=BATCH_WAIT,
         poll_s=dependencies.subscription_poll_s,
+    )
+
+
+def _retention(
+    database: Database, log: EventLog, leases: Leases, dependencies: Dependencies
+) -> RetentionWorker | None:
+    if dependencies.retention is None:
+        return None
+    return RetentionWorker(
+        archivable_notifications(NAME, dependencies.orders),
+        dependencies.retention,
+        database=database,
+        log=log,
+        leases=leases,
+        clock=dependencies.clock,
+        rng=dependencies.rng,
+        run_id=dependencies.ids.new("run"),
     )
 
 

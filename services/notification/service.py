@@ -28,6 +28,7 @@ CONTENTS = FeedContents(NAME)
 
 def to_service(parts: Parts, *, clock: Clock) -> Service:
     """Combine an instance with its RPCs."""
+    retention = () if parts.retention is None else (parts.retention,)
     servicer = NotificationServicer(database=parts.database, inbox=parts.subscription.inbox)
     return Service(
         name=NAME,
@@ -43,8 +44,17 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
             clock=clock,
         ),
         consumed=ConsumedFeeds.of((parts.subscription,), database=parts.database, clock=clock),
-        background=(parts.tailer.run, parts.owners.run, parts.driver.run),
-        on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
+        background=(
+            parts.tailer.run,
+            parts.owners.run,
+            parts.driver.run,
+            *(each.run for each in retention),
+        ),
+        on_drain=(
+            parts.tailer.stop_waiters,
+            parts.driver.drain,
+            *(each.drain for each in retention),
+        ),
         leases=parts.leases,
     )
 

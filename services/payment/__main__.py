@@ -9,7 +9,7 @@ from discovery.clock import SystemClock
 from services.chassis.environment import read
 from services.chassis.identity.security import secured
 from services.chassis.ids import IdFactory
-from services.chassis.retention.settings import refuse_retention
+from services.chassis.retention.settings import RetentionSettings
 from services.chassis.server import epoch_command, instrumentation, program
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
@@ -31,7 +31,7 @@ async def main() -> None:
     settings, database = read(ServerSettings), read(DatabaseSettings)
     telemetry = read(TelemetrySettings)
     payment = read(PaymentSettings)
-    refuse_retention(NAME)
+    retention = read(RetentionSettings)
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     owner = settings.instance_id or NAME
@@ -57,6 +57,7 @@ async def main() -> None:
                 owner=owner,
                 timing=payment.timing,
                 recorders=recorders,
+                retention=retention.of_consumers((feeds.orders, feeds.reservations)),
             ),
         ) as service,
     ):

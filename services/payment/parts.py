@@ -9,6 +9,8 @@ from discovery.clock import Clock
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.log.tailer import Tailer
+from services.chassis.retention.settings import Retention
+from services.chassis.retention.worker import RetentionWorker
 from services.chassis.server.instrumentation import Recorders
 from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
@@ -19,6 +21,7 @@ from services.payment.api.use_cases import PaymentUseCases
 from services.payment.domain.state import Payment
 from services.payment.processor.driver import DEFAULT_TIMING, DriveTiming, PaymentDrive
 from services.payment.processor.port import Processor, TestingService
+from services.payment.retention import archivable_payments
 from services.payment.store.payment_writes import LEASE_KIND, PaymentWrites
 
 NAME = "payment"
@@ -39,7 +42,7 @@ class Dependencies:
     `testing` is the processor's own service, where it is to be served. Without `feeds` the
     instance takes no part in choreographed checkouts. `owner` names the instance; each run of it
     owns its leases under a name of its own. `recorders` are set where spans or metrics are
-    exported.
+    exported, `retention` where payments that are over are archived.
     """
 
     clock: Clock
@@ -51,11 +54,12 @@ class Dependencies:
     owner: str = NAME
     timing: DriveTiming = DEFAULT_TIMING
     recorders: Recorders | None = None
+    retention: Retention | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of an instance; `tailer`, `owners` and `driver` have to be run."""
+    """The parts of an instance; `tailer`, `owners`, `driver` and `retention` have to be run."""
 
     database: Database
     log: EventLog
@@ -65,6 +69,7 @@ class Parts:
     tailer: Tailer
     driver: Driver
     payments: PaymentUseCases
+    retention: RetentionWorker | None
 
 
 def assemble(database: Database, dependencies: Dependencies) -> Parts:
@@ -99,4 +104,22 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
     payments = PaymentUseCases(
         database=database, store=store, tailer=tailer, driver=driver, latest=latest, clock=clock
     )
-    return Parts(database, log, leases, owners, store, tailer, driver, payments)
+    retention = _retention(database, log, leases, dependencies)
+    return Parts(database, log, leases, owners, store, tailer, driver, payments, retention)
+
+
+def _retention(
+    database: Database, log: EventLog, leases: Leases, dependencies: Dependencies
+) -> RetentionWorker | None:
+    if dependencies.retention is None or dependencies.feeds is None:
+        return None
+    return RetentionWorker(
+        archivable_payments(NAME, dependencies.feeds.orders),
+        dependencies.retention,
+        database=database,
+        log=log,
+        leases=leases,
+        clock=dependencies.clock,
+        rng=dependencies.rng,
+        run_id=dependencies.ids.new("run"),
+    )

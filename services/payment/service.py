@@ -57,6 +57,7 @@ async def build(
 
 def to_service(parts: Parts, dependencies: Dependencies) -> Service:
     """The service that a server runs, made of its parts."""
+    retention = () if parts.retention is None else (parts.retention,)
     servicer = PaymentServicer(
         payments=parts.payments, database=parts.database, ids=dependencies.ids
     )
@@ -79,7 +80,16 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
             clock=dependencies.clock,
         ),
         consumed=subscribe_to_feeds(parts, dependencies),
-        background=(parts.tailer.run, parts.owners.run, parts.driver.run),
-        on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
+        background=(
+            parts.tailer.run,
+            parts.owners.run,
+            parts.driver.run,
+            *(each.run for each in retention),
+        ),
+        on_drain=(
+            parts.tailer.stop_waiters,
+            parts.driver.drain,
+            *(each.drain for each in retention),
+        ),
         leases=parts.leases,
     )

@@ -1,6 +1,6 @@
 """What a service says of the aggregates that its retention archives and removes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,13 +14,15 @@ from services.chassis.retention.archive_line import ArchivedRow
 class DueAggregate:
     """An aggregate that has ended, at the version and position of its newest event.
 
-    `request_ids_of` are the resources whose remembered requests go with it: mostly itself.
+    `request_ids_of` are the resources whose remembered requests go with it: mostly itself. `parent`
+    is what it was made for in another service, if that decides when it goes.
     """
 
     subject: str
     version: int
     position: int
     request_ids_of: tuple[str, ...]
+    parent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,12 @@ class DuePage:
 
     due: Sequence[DueAggregate]
     next_after: tuple[Any, ...] | None
+
+
+class FindGone(Protocol):
+    """Asks another service which of these ids it doesn't have any more."""
+
+    async def __call__(self, ids: Sequence[str]) -> Collection[str]: ...
 
 
 class FindDue(Protocol):
@@ -103,10 +111,14 @@ class Archivable:
     """The aggregates of one service that end: how they are found, and which rows they own.
 
     Events, the lease and remembered requests are those of the chassis; `owned` are the service's
-    own. Nothing is removed while `is_paused`; both are asked in the transaction that removes.
+    own, children before parents. Nothing is removed while `is_paused`, which is asked in the
+    transaction that removes. `carry` is called there, too: it adds sums that must stay to what
+    stays. With `find_gone` only aggregates go whose parent is gone.
     """
 
     service: str
     find_due: FindDue
     owned: tuple[OwnedRows, ...]
     is_paused: Callable[[Connection], bool] = lambda _: False
+    carry: Callable[[Connection, Sequence[DueAggregate]], None] = lambda *_: None
+    find_gone: FindGone | None = None

@@ -66,6 +66,7 @@ def remove(
     gone = _unchanged(connection, log, due)
     if not gone:
         return 0
+    archivable.carry(connection, gone)
     for owned in (_EVENTS, _REQUESTS, *archivable.owned):
         owned.remove(connection, gone)
     newest = max(each.position for each in gone)

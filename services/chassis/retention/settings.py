@@ -9,8 +9,6 @@ import grpc
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.chassis.environment import SettingError, read
-
 DAYS, FOLDER = "TRADEPOST_RETENTION_DAYS", "TRADEPOST_RETENTION_FOLDER"
 BATCH = 50
 INTERVAL_S = 60.0
@@ -66,9 +64,3 @@ class Retention:
     consumers: tuple[grpc.aio.Channel, ...]
     batch: int = BATCH
     interval_s: float = INTERVAL_S
-
-
-def refuse_retention(service: str) -> None:
-    """Raise SettingError if a service that removes nothing is told to."""
-    if read(RetentionSettings).days is not None:
-        raise SettingError(DAYS, f"the {service} service has no retention: unset it")

@@ -7,8 +7,9 @@ in one short write that checks the lease. A crash in between archives the batch 
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import grpc
 import structlog
 from sqlalchemy import Connection
 
@@ -148,7 +149,7 @@ class RetentionWorker:
         )
         removed = 0
         while not self._driver.draining:
-            found = await self._database.read(self._find, query)
+            found = await self._without_parent(await self._database.read(self._find, query))
             removed += await self._move(claim, found)
             if found.page.next_after is None:
                 break
@@ -163,6 +164,19 @@ class RetentionWorker:
         page = self._archivable.find_due(connection, query)
         archived = removal.archived_of(connection, self._archivable, page.due, self._clock.now())
         return _Found(page, archived)
+
+    async def _without_parent(self, found: _Found) -> _Found:
+        """What is found without those whose parent another service still has."""
+        find_gone, due = self._archivable.find_gone, found.page.due
+        if find_gone is None or not due:
+            return found
+        try:
+            gone = await find_gone(sorted({each.parent for each in due}))
+        except grpc.aio.AioRpcError as error:
+            raise ConsumersUnknownError(f"{error.code().name}: {error.details()}") from error
+        left = [number for number, each in enumerate(due) if each.parent in gone]
+        page = replace(found.page, due=[due[number] for number in left])
+        return _Found(page, [found.archived[number] for number in left])
 
     async def _move(self, claim: Claim, found: _Found) -> int:
         """Archive a batch, and then remove it; return how many aggregates are gone."""

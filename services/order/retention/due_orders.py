@@ -5,9 +5,8 @@ An order that waits for an operator, or whose money is not counted in the summar
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, tuple_
+from sqlalchemy import Connection, bindparam, func, select
 from tradepost.order.v1 import order_pb2
 
 from discovery.clock import Clock
@@ -19,6 +18,7 @@ from services.chassis.retention.archivable import (
     DueQuery,
     OwnedRows,
 )
+from services.chassis.retention.due_rows import DueRows
 from services.chassis.store.micros import to_micros
 from services.chassis.work import lease_table
 from services.order.domain.state import FINAL
@@ -32,7 +32,13 @@ REBUILD_MAX = timedelta(hours=1)
 
 _SUMMARY = summary_tables()
 _MONEY = _SUMMARY.payments.c
-_STATES = tuple(sorted(int(state) for state in FINAL))
+_ROWS = DueRows(
+    state=ORDER_VIEW.c.state,
+    states=tuple(sorted(int(state) for state in FINAL)),
+    create_time=ORDER_VIEW.c.create_time,
+    key=ORDER_VIEW.c.order_id,
+    columns=(ORDER_VIEW.c.position, ORDER_VIEW.c.message),
+)
 # The final states of orders whose payment was captured.
 _PAID = frozenset(
     {
@@ -41,7 +47,6 @@ _PAID = frozenset(
         order_pb2.ORDER_STATE_RETURNED,
     }
 )
-_KEY = (ORDER_VIEW.c.create_time, ORDER_VIEW.c.order_id)
 _CAPTURED, _REFUNDED = func.sum(_MONEY.captured_minor), func.sum(_MONEY.refunded_minor)
 _COUNTED = (
     select(_MONEY.order_id, _CAPTURED, _REFUNDED)
@@ -67,35 +72,14 @@ def archivable_orders(service: str, clock: Clock) -> Archivable:
 
 
 def find_due(connection: Connection, query: DueQuery) -> DuePage:
-    """Find the next orders that are due, the oldest ones of each final state first."""
-    state, *after = query.after or (_STATES[0],)
-    rows = (
-        select(*_KEY, ORDER_VIEW.c.position, ORDER_VIEW.c.message)
-        .where(ORDER_VIEW.c.state == state)
-        .where(ORDER_VIEW.c.create_time < to_micros(query.before))
-        .where(ORDER_VIEW.c.needs_review.is_(False))
-        .order_by(*_KEY)
-        .limit(query.limit)
-    )
-    if after:
-        rows = rows.where(tuple_(*_KEY) > tuple_(*after))
-    found = connection.execute(rows).all()
-    applied = [row for row in found if row.position <= query.up_to_position]
+    """Find the next orders that are due."""
+    rows = _ROWS.read(connection, query, ORDER_VIEW.c.needs_review.is_(False))
+    applied = [row for row in rows if row.position <= query.up_to_position]
     orders = [(order_pb2.Order.FromString(row.message), row.position) for row in applied]
     old = [(order, at) for order, at in orders if _ended_before(order, query)]
     counted = _counted(connection, [order for order, _ in old])
     due = tuple(_due(order, at) for order, at in old if counted[order.order_id])
-    # Later orders have later events: where no consumer has applied a page, none has the next one.
-    has_more = len(found) == query.limit and bool(applied)
-    return DuePage(due, _next_key(state, found, has_more=has_more))
-
-
-def _next_key(state: int, found: Sequence[Any], *, has_more: bool) -> tuple[Any, ...] | None:
-    """The key after which the next page begins: in this state, or at the first of the next one."""
-    if has_more:
-        return (state, found[-1].create_time, found[-1].order_id)
-    following = _STATES[_STATES.index(state) + 1 :]
-    return following[:1] or None
+    return DuePage(due, _ROWS.next_after(query, rows, goes_on=bool(applied)))
 
 
 def _ended_before(order: order_pb2.Order, query: DueQuery) -> bool:
