@@ -30,14 +30,14 @@ from scripts.benchmarks.edge.edge_rows import tables_of
 from scripts.benchmarks.edge.edge_run import ROUNDS, run_edge
 from scripts.benchmarks.edge.measurements.edge_names import EDGE_MEASUREMENTS
 from scripts.benchmarks.floor.floor_cluster import FloorStartError
+from scripts.benchmarks.retention.retention_run import RetentionPlan, run_retention
 from scripts.benchmarks.shared import machine
 from scripts.benchmarks.shared.caveats import caveats
 from scripts.benchmarks.shared.comparison import ComparisonPlan
 from scripts.benchmarks.shared.contender import OrderFailedError
 from scripts.benchmarks.shared.peer_environment import PeerMissingError
 from scripts.benchmarks.soak import soak_run
-from scripts.benchmarks.soak.sample import SoakSample
-from scripts.benchmarks.soak.soak_report import SoakReport
+from scripts.benchmarks.soak.watched_soak import run_watched
 from scripts.releases.revision_checkout import RevisionError
 from scripts.suite import interruption
 from scripts.suite.run_folder import StartError
@@ -165,8 +165,26 @@ def soak(
 ) -> None:
     """Call through kills, freezes, drains and Consul restarts: nothing may fail, nothing grow."""
     plan = soak_run.SoakPlan(driver, minutes, instances, rate, seed)
-    report = _report(_soak(plan, folder), json)
+    running = run_watched(plan, folder, clock=clock, console=console)
+    report = _report(running, json)
     sys.exit(0 if report.ok else EXIT_BROKEN)
+
+
+@app.command()
+def retention(
+    orders: Annotated[int, typer.Option(min=1, help="How many; each is fulfilled, too.")] = 2_000,
+    concurrency: Annotated[int, typer.Option(min=1, help="Orders at once.")] = 32,
+    keep_s: Annotated[
+        float | None, typer.Option(min=1, help="Archive what ended so long ago.")
+    ] = None,
+    database: Annotated[DatabaseKind, typer.Option(help="The database.")] = DatabaseKind.SQLITE,
+    seed: Annotated[int, typer.Option(help="Chooses ids.")] = 1,
+    json: Annotated[Path | None, FIGURES] = None,
+    folder: Annotated[Path, DATA] = FOLDER / "retention",
+) -> None:
+    """What an order leaves in each table; with --keep-s, that the databases stop growing."""
+    plan = RetentionPlan(orders, concurrency, keep_s, database is DatabaseKind.POSTGRES)
+    _report(run_retention(plan, folder, rng=random.Random(seed), clock=clock), json)
 
 
 @app.command()
@@ -273,21 +291,6 @@ def _exit_if_not_measured() -> Iterator[None]:
     except KeyboardInterrupt:
         console.print("stopped")
         sys.exit(EXIT_INTERRUPTED)
-
-
-async def _soak(plan: soak_run.SoakPlan, folder: Path) -> SoakReport:
-    before = machine.moment()
-    with console.status("starting the instances") as status:
-
-        def show_sample(sample: SoakSample, found: soak_run.SoakFindings) -> None:
-            failed = sum(sum(one.failures.values()) for one in found.samples)
-            status.update(
-                f"minute {sample.at_s / 60:.1f}: {found.faults.total()} faults,"
-                f" {failed} calls failed, {sample.memory_kib / 1024:.0f} MiB"
-            )
-
-        found = await soak_run.run(plan, folder, clock=clock, on_sample=show_sample)
-    return SoakReport(plan, found, machine.conditions(before, machine.moment()))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@ The ledger stays balanced: what the removed payments posted is added up in entri
 stands for all of them, one for each currency.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID, uuid5
 
 import grpc
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from tradepost.order.v1.order_service_pb2 import BatchGetOrdersRequest
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
@@ -93,7 +94,7 @@ def carry_ledger(connection: Connection, due: Sequence[DueAggregate]) -> None:
     """Add what these payments posted to the entries that stand for archived payments."""
     payments = [each.subject for each in due]
     for posted in connection.execute(_SUMS, {"payments": payments}).all():
-        _add(connection, *posted)
+        _add(connection, posted._asdict())
 
 
 def stands_for(currency_code: str) -> str:
@@ -101,46 +102,38 @@ def stands_for(currency_code: str) -> str:
     return f"pay_{uuid5(_OF_CURRENCY, currency_code).hex}"
 
 
-def _add(
-    connection: Connection,
-    kind: str,
-    account: str,
-    side: str,
-    currency_code: str,
-    amount_minor: int,
-    occur_time: int,
-) -> None:
+def _add(connection: Connection, posted: Mapping[str, Any]) -> None:
+    currency_code, occur_time = posted["currency_code"], posted["occur_time"]
     payment_id = stands_for(currency_code)
-    entry = and_(
-        _L.payment_id == payment_id, _L.kind == kind, _L.request_id == account, _L.side == side
-    )
-    if _grow(connection, entry, int(amount_minor), occur_time):
-        return
-    if not connection.execute(select(_C.version).where(_C.payment_id == payment_id)).first():
-        connection.execute(insert(PAYMENT).values(**_standing_for(currency_code, occur_time)))
-    values = {
-        "posting_id": payment_id.replace("pay_", "pst_"),
+    # An account has one such entry of each kind and side: so this is the request that made it.
+    key = {
         "payment_id": payment_id,
+        "kind": posted["kind"],
+        "request_id": posted["account"],
+        "side": posted["side"],
+    }
+    added = int(posted["amount_minor"])
+    grown = (
+        update(LEDGER_ENTRY)
+        .where(*(_L[name] == value for name, value in key.items()))
+        .values(amount_minor=_L.amount_minor + added, occur_time=occur_time)
+    )
+    if connection.execute(grown).rowcount:
+        return
+    if connection.execute(select(_C.version).where(_C.payment_id == payment_id)).first() is None:
+        connection.execute(insert(PAYMENT).values(**_standing_for(currency_code, occur_time)))
+    entry = {
+        **key,
+        "posting_id": payment_id.replace("pay_", "pst_"),
         "order_id": "",
-        "kind": kind,
-        "request_id": account,
-        "account": account,
-        "side": side,
+        "account": posted["account"],
         "currency_code": currency_code,
-        "amount_minor": int(amount_minor),
+        "amount_minor": added,
         "occur_time": occur_time,
         "requester": "",
         "reason": _REASON,
     }
-    connection.execute(insert(LEDGER_ENTRY).values(**values))
-
-
-def _grow(
-    connection: Connection, entry: ColumnElement[bool], amount_minor: int, occur_time: int
-) -> bool:
-    """Add to an entry; whether there is one."""
-    newer = {"amount_minor": _L.amount_minor + amount_minor, "occur_time": occur_time}
-    return connection.execute(update(LEDGER_ENTRY).where(entry).values(**newer)).rowcount > 0
+    connection.execute(insert(LEDGER_ENTRY).values(**entry))
 
 
 def _standing_for(currency_code: str, at_micros: int) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The table of request ids: one request_id has one effect, forever (AIP-155).
+"""The table of request ids: one request_id has one effect (AIP-155), as long as that is stored.
 
 Ids count for each person: nobody can replay, probe or block a request of somebody else. Those of
 services are shared, because a saga's step has the same id whichever instance takes it.

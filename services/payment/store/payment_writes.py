@@ -87,7 +87,7 @@ class PaymentWrites:
         *,
         leased: bool,
     ) -> WrittenPayment:
-        """Write the events of a request, and store its request_id for ever.
+        """Write the events of a request, and store its request_id with the payment.
 
         A pending payment is then leased to this process, unless `leased` is False or another
         process has the lease. Raises what `decide` raises, RequestIdReusedError and

@@ -11,6 +11,7 @@ from services.chassis.contracts import contracts
 from services.chassis.environment import read
 from services.chassis.identity.mode import is_secure
 from services.chassis.identity.settings import TlsSettings, TokenSettings
+from services.chassis.retention.settings import RetentionSettings
 from services.chassis.server.settings import DatabaseSettings, RegistrySettings, ServerSettings
 from services.edge.settings import EdgeSettings, ListenerTlsSettings
 from services.notification.settings import NotificationSettings
@@ -20,7 +21,7 @@ from services.web.settings import LoginSettings, WebSettings
 
 VARIABLE = re.compile(r"(?:CONSUL|DATABASE|DISCOVERY|OTEL|TRADEPOST)_[A-Z][A-Z0-9_]*")
 _IDENTITY = (TlsSettings, TokenSettings, RegistrySettings)
-_SERVICE = (*_IDENTITY, ServerSettings, DatabaseSettings)
+_SERVICE = (*_IDENTITY, ServerSettings, DatabaseSettings, RetentionSettings)
 _PAGES = (*_IDENTITY, WebSettings, LoginSettings)
 READ_BY: Mapping[str, tuple[type[BaseSettings], ...]] = {
     **dict.fromkeys(contracts(), _SERVICE),

@@ -4,8 +4,10 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,6 +18,10 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import (
     InventoryServiceStub,
 )
 from tradepost.inventory.v1.item_pb2 import StockLevel
+from tradepost.notification.v1.notification_service_pb2_grpc import (
+    NotificationServiceAsyncStub,
+    NotificationServiceStub,
+)
 from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import (
     SagaAdminServiceAsyncStub,
     SagaAdminServiceStub,
@@ -31,16 +37,20 @@ from tradepost.payment.v1.payment_service_pb2_grpc import (
 )
 from tradepost.type.v1.money_pb2 import Money
 
-from discovery.clock import SystemClock
+from discovery.clock import Clock, SystemClock
 from discovery.registry.memory import MemoryRegistry
 from scripts.replay.order_placer import SETTLED
 from services.chassis.ids import IdFactory
+from services.chassis.retention.settings import Retention
 from services.chassis.server.lifecycle import running
 from services.chassis.server.service_definition import Service
 from services.chassis.server.settings import ServerSettings
 from services.inventory.parts import Dependencies as InventoryDependencies
 from services.inventory.parts import FeedChannels as InventoryFeedChannels
 from services.inventory.service import build as build_inventory
+from services.notification.parts import Dependencies as NotificationDependencies
+from services.notification.sending.file_sender import FileSender
+from services.notification.service import build as build_notification
 from services.order.checkout.participants import ParticipantChannels
 from services.order.parts import Dependencies, FeedChannels
 from services.order.service import build as build_order
@@ -66,6 +76,7 @@ class ThreeServices:
     inventory: InventoryServiceAsyncStub
     payments: PaymentServiceAsyncStub
     coordination: pb.Coordination = pb.COORDINATION_UNSPECIFIED
+    notifications: NotificationServiceAsyncStub | None = None
 
     async def create(self, customer: str = "ann", **of: Any) -> pb.Order:
         """Place an order and wait for its outcome."""
@@ -121,13 +132,30 @@ class ThreeServices:
 
 @asynccontextmanager
 async def three_real_services(
-    databases: Databases, processor: SimulatedProcessor
+    databases: Databases,
+    processor: SimulatedProcessor,
+    *,
+    clock: Clock | None = None,
+    keep: timedelta | None = None,
+    folder: Path | None = None,
 ) -> AsyncIterator[ThreeServices]:
-    """Serve the services with plenty of stock; they drain when the block ends."""
-    url, clock, rng = databases.url, SystemClock(), random.Random(5)
-    ids, registry = IdFactory(clock=clock, rng=rng), MemoryRegistry()
+    """Serve the services with plenty of stock; they drain when the block ends.
+
+    With `keep` they archive in `folder` what ended so long ago, and there is notification, too,
+    which writes its mails there.
+    """
+    clock = clock or SystemClock()
+    url, rng = databases.url, random.Random(5)
+    ids, registry = IdFactory(clock=SystemClock(), rng=rng), MemoryRegistry()
+
+    def retention(*consumers: grpc.aio.Channel) -> Retention | None:
+        if keep is None or folder is None:
+            return None
+        return Retention(keep, folder, consumers, batch=7, interval_s=0.05)
+
     settings = ServerSettings(port=0, drain_s=0, stop_grace_s=1)
-    serve = partial(running, settings=settings, clock=clock, ids=ids, rng=rng, registrar=registry)
+    system = SystemClock()
+    serve = partial(running, settings=settings, clock=system, ids=ids, rng=rng, registrar=registry)
     async with AsyncExitStack() as open_now:
         enter = open_now.enter_async_context
 
@@ -139,20 +167,36 @@ async def three_real_services(
             await enter(feed_of(name, registry)) for name in ("order", "inventory", "payment")
         ]
         at_inventory = InventoryDependencies(
-            clock, ids, rng, feeds=InventoryFeedChannels(orders, money)
+            clock,
+            ids,
+            rng,
+            feeds=InventoryFeedChannels(orders, money),
+            retention=retention(orders, money),
         )
         inventory = await channel_to(
             build_inventory(database_url=url("inventory"), dependencies=at_inventory)
         )
         at_payment = PaymentDependencies(
-            clock, ids, rng, processor, feeds=PaymentFeedChannels(stock, orders)
+            clock,
+            ids,
+            rng,
+            processor,
+            feeds=PaymentFeedChannels(stock, orders),
+            retention=retention(orders, stock),
         )
         payment = await channel_to(
             build_payment(database_url=url("payment"), dependencies=at_payment)
         )
         called = ParticipantChannels(inventory, payment)
+        mails = [] if keep is None else [await enter(feed_of("notification", registry))]
         dependencies = Dependencies(
-            clock, ids, rng, called, SagaSettings(), FeedChannels(orders, money, stock)
+            clock,
+            ids,
+            rng,
+            called,
+            SagaSettings(),
+            FeedChannels(orders, money, stock),
+            retention=retention(orders, money, stock, *mails),
         )
         order = await channel_to(build_order(database_url=url("order"), dependencies=dependencies))
         three_services = ThreeServices(
@@ -161,5 +205,21 @@ async def three_real_services(
             InventoryServiceStub(inventory),
             PaymentServiceStub(payment),
         )
+        if folder is not None:
+            at_notification = NotificationDependencies(
+                clock,
+                ids,
+                rng,
+                orders,
+                FileSender(folder),
+                "shop@localhost",
+                "localhost",
+                retention=retention(),
+            )
+            notification = await channel_to(
+                build_notification(database_url=url("notification"), dependencies=at_notification)
+            )
+            stub = NotificationServiceStub(notification)
+            three_services = replace(three_services, notifications=stub)
         await three_services.fill()
         yield three_services
