@@ -65,6 +65,7 @@ class Options:
     coordination: CoordinationChoice
     first_port: int | None
     roll_from: str | None
+    retention: float | None
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -79,6 +80,8 @@ def parse(arguments: Sequence[str]) -> Options:
         parser.error("--containers goes with SQLite and the open mode only")
     if given.containers and given.roll_from is not None:
         parser.error("--roll-from runs checkouts, so it doesn't go with --containers")
+    if given.retention is not None and (_faults(given) or given.containers):
+        parser.error("--retention archives what the readers of faults read, and no containers")
     return Options(
         baskets=given.baskets,
         concurrency=given.concurrency,
@@ -96,6 +99,7 @@ def parse(arguments: Sequence[str]) -> Options:
         coordination=CoordinationChoice(given.coordination),
         first_port=given.first_port,
         roll_from=given.roll_from,
+        retention=given.retention,
     )
 
 
@@ -139,6 +143,12 @@ def _parser() -> argparse.ArgumentParser:
         help="how the steps of a checkout are coordinated (default: %(default)s)",
     )
     parser.add_argument(
+        "--retention",
+        type=_days,
+        metavar="DAYS",
+        help="archive what ended so long ago; a minute is 0.0007 (default: everything stays)",
+    )
+    parser.add_argument(
         "--json", type=_new_file, metavar="FILE", help="also write the figures to FILE"
     )
     parser.add_argument(
@@ -159,6 +169,17 @@ def _add_versions(parser: argparse.ArgumentParser) -> None:
         help="start the services of another commit, branch or tag, replace every instance by this"
         " checkout's, check the books, and go back; without REV, of %(const)s",
     )
+
+
+def _days(text: str) -> float:
+    """A number of days above 0."""
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not 0 < days < NO_LIMIT:
+        raise argparse.ArgumentTypeError(f"must be a number of days above 0, not {text}")
+    return days
 
 
 def _add_numbers(parser: argparse.ArgumentParser) -> None:

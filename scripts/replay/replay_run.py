@@ -12,7 +12,7 @@ import grpc
 
 from discovery.clock import Clock
 from scripts.replay.auditor import Auditor
-from scripts.replay.books import every_check
+from scripts.replay.books import archived, every_check
 from scripts.replay.books.equation import Equation
 from scripts.replay.books.snapshot import Snapshot, take_snapshot
 from scripts.replay.faults.consumer_rewinder import ConsumerRewinder, changes_by_rewind
@@ -34,6 +34,8 @@ from services.console.reading.stubs import Stubs
 AUDITORS = 2
 WATCHERS = 4
 IDLE_TIMEOUT_S = 90.0
+# So long after a batch was archived, it is removed.
+ARCHIVE_QUIET_S = 3.0
 # One of so many orders is placed at the edge, if there is one.
 EDGE_SHARE = 4
 
@@ -80,7 +82,7 @@ async def replay_orders(
                     busy.create_task(_place_from(queue, place, gate, observed, on_order_done))
             elapsed_s = clock.monotonic() - started_s
             await _wait_until_idle(stubs, rewinder, clock)
-    counted = await take_snapshot(stubs, suite.mail)
+    counted = await _counted(suite, stubs, clock)
     rewound: Iterable[Equation] = ()
     if injector.done[Fault.REWIND]:
         await injector.rewind()
@@ -124,8 +126,20 @@ async def _changes_since(
 ) -> Iterable[Equation]:
     """What has changed since `counted` when the suite is idle again after a rewind."""
     behind = await _wait_until_idle(stubs, rewinder, clock)
-    again = await take_snapshot(stubs, suite.mail)
+    again = await _counted(suite, stubs, clock)
     return changes_by_rewind(counted, again, behind=behind)
+
+
+async def _counted(suite: Cluster, stubs: Stubs, clock: Clock) -> Snapshot:
+    """All records; where there is a retention, at a moment at which it removes nothing."""
+    while True:
+        before = archived.size(suite.archive)
+        if before:
+            await clock.sleep(ARCHIVE_QUIET_S)
+        if archived.size(suite.archive) == before:
+            counted = await take_snapshot(stubs, suite.mail, suite.archive)
+            if archived.size(suite.archive) == before:
+                return counted
 
 
 async def _wait_until_idle(stubs: Stubs, rewinder: ConsumerRewinder, clock: Clock) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from functools import partial
 
@@ -119,13 +119,25 @@ def _suite(
         instances=options.instances,
         clock=clock,
         rng=rng,
-        environment={"TRADEPOST_SAGA_COORDINATION": options.coordination},
+        environment=_environment(options),
         postgres=options.postgres,
         secure=None if options.secure is None else Tls(options.secure),
         first_port=options.first_port,
         stop=stop,
         programs=programs,
     )
+
+
+def _environment(options: Options) -> Mapping[str, str]:
+    """The settings of all instances that the options ask for."""
+    environment = {"TRADEPOST_SAGA_COORDINATION": str(options.coordination)}
+    if options.retention is not None:
+        environment |= {
+            "TRADEPOST_RETENTION_DAYS": str(options.retention),
+            "TRADEPOST_RETENTION_FOLDER": str(cluster.archive_of(options.folder)),
+            "TRADEPOST_RETENTION_INTERVAL_S": "1",
+        }
+    return environment
 
 
 async def _older(options: Options, console: Console) -> Installation | None:

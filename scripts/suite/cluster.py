@@ -48,6 +48,8 @@ START_TIMEOUT_S = 120.0
 POLL_S = 0.1
 
 # The slots of a suite, for the address of its Consul agent and the credentials of a secure one.
+ARCHIVE = "archive"
+
 SlotsOf: TypeAlias = Callable[[str, Credentials | None], Sequence[ProcessSlot]]
 
 
@@ -64,6 +66,11 @@ class Cluster:
     mail: Path
     slots: Sequence[ProcessSlot] = field(default_factory=list)
     access: OperatorAccess | None = None
+
+    @property
+    def archive(self) -> Path:
+        """The folder for what a retention archives; it exists."""
+        return self.mail.parent / ARCHIVE
 
     def target(self, service: str) -> str:
         """The target that a caller opens for a service."""
@@ -171,6 +178,7 @@ def _empty(folder: Path, *, keep: bool) -> None:
     for name in ("logs",) if keep else ("data", "logs"):
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)
+    archive_of(folder).mkdir(exist_ok=True)
     shutil.rmtree(folder / credentials.FOLDER, ignore_errors=True)
 
 
@@ -268,6 +276,11 @@ def _slot(
     }
     log = folder / "logs" / f"{service}-{number}.log"
     return ProcessSlot(service, number, f"services.{service}", log, environment)
+
+
+def archive_of(folder: Path) -> Path:
+    """The folder for what a retention archives, of the suite in `folder`."""
+    return folder.absolute() / "data" / ARCHIVE
 
 
 def _mail(folder: Path) -> Path:

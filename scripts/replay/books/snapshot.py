@@ -33,6 +33,7 @@ from tradepost.payment.v1.ledger_pb2 import LedgerEntry
 from tradepost.payment.v1.payment_pb2 import Payment
 from tradepost.payment.v1.payment_service_pb2 import ListLedgerEntriesRequest, ListPaymentsRequest
 
+from scripts.replay.books import archived
 from scripts.suite import mailbox
 from services.console.reading.stubs import Stubs
 
@@ -66,21 +67,26 @@ PageT = TypeVar("PageT", bound=_Page)
 ItemT = TypeVar("ItemT")
 
 
-async def take_snapshot(stubs: Stubs, mail: Path) -> Snapshot:
-    """Read all records, page by page, and the mail in its folder.
+async def take_snapshot(stubs: Stubs, mail: Path, archive: Path) -> Snapshot:
+    """Read all records, page by page, the mail in its folder, and what a retention archived.
 
     Call it when the suite is idle: the pages are not read in one transaction.
     """
     orders = await _orders(stubs)
+    payments = await _payments(stubs)
+    reservations = await _reservations(stubs)
+    notifications = await _notifications(stubs)
+    # Read after the lists: what was removed meanwhile is in one of both.
+    orders += archived.orders(archive, {each.order_id for each in orders})
+    payments += archived.payments(archive, {each.payment_id for each in payments})
+    reservations += archived.reservations(archive, {each.reservation_id for each in reservations})
+    notifications += archived.notifications(
+        archive, {each.notification_id for each in notifications}
+    )
     return Snapshot(
         orders=orders,
         sagas=await _sagas(stubs),
-        payments=await _read(
-            lambda token: stubs.payments.ListPayments(
-                ListPaymentsRequest(page_size=PAGE_SIZE, page_token=token)
-            ),
-            lambda page: page.payments,
-        ),
+        payments=payments,
         ledger=await _read(
             lambda token: stubs.payments.ListLedgerEntries(
                 ListLedgerEntriesRequest(page_size=PAGE_SIZE, page_token=token)
@@ -100,16 +106,29 @@ async def take_snapshot(stubs: Stubs, mail: Path) -> Snapshot:
             ),
             lambda page: page.movements,
         ),
-        reservations=await _read(
-            lambda token: stubs.inventory.ListReservations(
-                ListReservationsRequest(page_size=PAGE_SIZE, page_token=token)
-            ),
-            lambda page: page.reservations,
-        ),
-        notifications=await _notifications(stubs),
+        reservations=reservations,
+        notifications=notifications,
         summaries=await _summaries(stubs, orders),
         dead_letters=await _dead_letters(stubs),
         mails=mailbox.delivered(mail),
+    )
+
+
+async def _payments(stubs: Stubs) -> list[Payment]:
+    return await _read(
+        lambda token: stubs.payments.ListPayments(
+            ListPaymentsRequest(page_size=PAGE_SIZE, page_token=token)
+        ),
+        lambda page: page.payments,
+    )
+
+
+async def _reservations(stubs: Stubs) -> list[Reservation]:
+    return await _read(
+        lambda token: stubs.inventory.ListReservations(
+            ListReservationsRequest(page_size=PAGE_SIZE, page_token=token)
+        ),
+        lambda page: page.reservations,
     )
 
 

@@ -131,7 +131,7 @@ class BreakableSuite:
     async def wrong_books(self) -> list[Equation]:
         """Wait until the suite is idle; return the equations that don't hold."""
         assert await wait_until_idle(self.stubs, clock=CLOCK, timeout_s=WAIT_S)
-        counted = await take_snapshot(self.stubs, self.cluster.mail)
+        counted = await take_snapshot(self.stubs, self.cluster.mail, self.cluster.archive)
         return [line for line in every_check.check(counted, Observations()) if not line.ok]
 
 
