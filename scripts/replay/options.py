@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     _add_numbers(parser)
-    _add_versions(parser)
+    _add_revision_and_retention(parser)
     for name, explanation in FLAGS.items():
         parser.add_argument(name, action="store_true", help=explanation)
     parser.add_argument(
@@ -143,12 +143,6 @@ def _parser() -> argparse.ArgumentParser:
         help="how the steps of a checkout are coordinated (default: %(default)s)",
     )
     parser.add_argument(
-        "--retention",
-        type=_days,
-        metavar="DAYS",
-        help="archive what ended so long ago; a minute is 0.0007 (default: everything stays)",
-    )
-    parser.add_argument(
         "--json", type=_new_file, metavar="FILE", help="also write the figures to FILE"
     )
     parser.add_argument(
@@ -160,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_versions(parser: argparse.ArgumentParser) -> None:
+def _add_revision_and_retention(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--roll-from",
         nargs="?",
@@ -168,6 +162,12 @@ def _add_versions(parser: argparse.ArgumentParser) -> None:
         metavar="REV",
         help="start the services of another commit, branch or tag, replace every instance by this"
         " checkout's, check the books, and go back; without REV, of %(const)s",
+    )
+    parser.add_argument(
+        "--retention",
+        type=_days,
+        metavar="DAYS",
+        help="archive what ended so long ago; a minute is 0.0007 (default: everything stays)",
     )
 
 

@@ -29,7 +29,6 @@ async def main() -> None:
     """Serve the inventory. Raises SettingError."""
     settings, telemetry = read(ServerSettings), read(TelemetrySettings)
     database = read(DatabaseSettings)
-    retention = read(RetentionSettings)
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
@@ -50,7 +49,7 @@ async def main() -> None:
                 feeds=feeds,
                 owner=settings.instance_id or NAME,
                 recorders=recorders,
-                retention=retention.of_consumers((feeds.orders, feeds.payments)),
+                retention=read(RetentionSettings).of_consumers((feeds.orders, feeds.payments)),
             ),
         ) as service,
     ):

@@ -52,7 +52,7 @@ class Dependencies:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of an instance; `tailer`, `owners`, `expiry` and `retention` have to be run."""
+    """The parts of an instance; `tailer`, `owners` and `expiry` have to be run."""
 
     database: Database
     log: EventLog
@@ -62,7 +62,6 @@ class Parts:
     leases: Leases
     owners: OwnerWatch
     tailer: Tailer
-    retention: RetentionWorker | None
 
 
 def assemble(database: Database, dependencies: Dependencies) -> Parts:
@@ -88,21 +87,19 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
         leases=leases,
         owners=OwnerWatch(database=database, leases=leases, clock=clock, rng=dependencies.rng),
         tailer=Tailer(database=database, log=log, clock=clock),
-        retention=_retention(database, log, leases, dependencies),
     )
 
 
-def _retention(
-    database: Database, log: EventLog, leases: Leases, dependencies: Dependencies
-) -> RetentionWorker | None:
+def retention_worker(parts: Parts, dependencies: Dependencies) -> RetentionWorker | None:
+    """What archives and removes, where the instance has a retention."""
     if dependencies.retention is None or dependencies.feeds is None:
         return None
     return RetentionWorker(
         archivable_reservations(NAME, dependencies.feeds.orders),
         dependencies.retention,
-        database=database,
-        log=log,
-        leases=leases,
+        database=parts.database,
+        log=parts.log,
+        leases=parts.leases,
         clock=dependencies.clock,
         rng=dependencies.rng,
         run_id=dependencies.ids.new("run"),

@@ -19,8 +19,8 @@ from services.chassis.retention.archivable import (
     FindGone,
     OwnedRows,
 )
-from services.chassis.retention.consumer_positions import TIMEOUT_S
 from services.chassis.retention.due_rows import DueRows, newest_events
+from services.chassis.retention.slowest_consumer import TIMEOUT_S
 from services.chassis.store.micros import to_micros
 from services.inventory.domain.state import ReservationState
 from services.inventory.store.tables import RESERVATION, RESERVATION_LINE, STOCK_MOVEMENT

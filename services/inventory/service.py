@@ -17,7 +17,7 @@ from services.chassis.saga.model import CHOREOGRAPHY
 from services.chassis.server.service_definition import Service
 from services.chassis.store.silence import ANSWER_TIMEOUT_S
 from services.inventory.api.servicer import InventoryServicer
-from services.inventory.parts import NAME, Dependencies, Parts, assemble
+from services.inventory.parts import NAME, Dependencies, Parts, assemble, retention_worker
 from services.inventory.store.tables import MIGRATIONS
 from services.inventory.subscriptions import subscribe_to_feeds
 from services.inventory.wire.errors import ERRORS
@@ -58,7 +58,6 @@ async def build(
 
 def to_service(parts: Parts, dependencies: Dependencies) -> Service:
     """The service that a server runs, made of its parts."""
-    retention = () if parts.retention is None else (parts.retention,)
     servicer = InventoryServicer(
         database=parts.database, items=parts.items, reservations=parts.reservations
     )
@@ -77,12 +76,8 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
             clock=dependencies.clock,
         ),
         consumed=subscribe_to_feeds(parts, dependencies),
-        background=(
-            parts.tailer.run,
-            parts.owners.run,
-            parts.expiry.run,
-            *(each.run for each in retention),
-        ),
-        on_drain=(parts.tailer.stop_waiters, *(each.drain for each in retention)),
+        background=(parts.tailer.run, parts.owners.run, parts.expiry.run),
+        on_drain=(parts.tailer.stop_waiters,),
         leases=parts.leases,
+        retention=retention_worker(parts, dependencies),
     )

@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 import uvloop
 from tradepost.order.v1 import order_service_pb2
 
-from discovery.clock import SystemClock
-from services.chassis.channels import participant_channel
+from discovery.clock import Clock, SystemClock
+from services.chassis.channels import CorrelatedChannel, participant_channel
 from services.chassis.environment import read
-from services.chassis.identity.security import secured
+from services.chassis.identity.security import Security, secured
 from services.chassis.ids import IdFactory
 from services.chassis.retention.settings import RetentionSettings
 from services.chassis.server import epoch_command, instrumentation, program
+from services.chassis.server.instrumentation import Recorders
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
 from services.chassis.server.settings import (
@@ -35,21 +36,13 @@ async def main() -> None:
     """Serve. Raises SettingError."""
     settings, database = read(ServerSettings), read(DatabaseSettings)
     notification, telemetry = read(NotificationSettings), read(TelemetrySettings)
-    retention = read(RetentionSettings)
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
         secured(NAME, settings.addresses, clock=clock, rng=rng) as security,
         instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as recorders,
         registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
-        participant_channel(
-            notification.order_target,
-            contract=order_service_pb2.DESCRIPTOR,
-            clock=clock,
-            rng=rng,
-            certificates=security.certificates,
-            recorders=recorders,
-        ) as orders,
+        _orders(notification, security, recorders, clock=clock, rng=rng) as orders,
         build(
             database_url=database.url,
             readers=database.readers,
@@ -64,7 +57,7 @@ async def main() -> None:
                 customer_domain=notification.customer_domain,
                 owner=settings.instance_id or NAME,
                 recorders=recorders,
-                retention=retention.of_consumers(()),
+                retention=read(RetentionSettings).of_consumers(()),
             ),
         ) as service,
     ):
@@ -79,6 +72,25 @@ async def main() -> None:
             recorders=recorders,
             security=security,
         )
+
+
+def _orders(
+    settings: NotificationSettings,
+    security: Security,
+    recorders: Recorders | None,
+    *,
+    clock: Clock,
+    rng: random.Random,
+) -> CorrelatedChannel:
+    """A channel to the order service."""
+    return participant_channel(
+        settings.order_target,
+        contract=order_service_pb2.DESCRIPTOR,
+        clock=clock,
+        rng=rng,
+        certificates=security.certificates,
+        recorders=recorders,
+    )
 
 
 def _sender_of(url: str) -> Sender:

@@ -64,7 +64,6 @@ class Parts:
     owners: OwnerWatch
     subscription: Subscription
     driver: Driver
-    retention: RetentionWorker | None
 
 
 def assemble(database: Database, dependencies: Dependencies) -> Parts:
@@ -100,8 +99,7 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
     subscription = _subscription(consumer, database, leases, dependencies)
     tailer = Tailer(database=database, log=log, clock=clock)
     owners = OwnerWatch(database=database, leases=leases, clock=clock, rng=rng)
-    retention = _retention(database, log, leases, dependencies)
-    return Parts(database, log, leases, tailer, owners, subscription, driver, retention)
+    return Parts(database, log, leases, tailer, owners, subscription, driver)
 
 
 def _subscription(
@@ -124,17 +122,16 @@ def _subscription(
     )
 
 
-def _retention(
-    database: Database, log: EventLog, leases: Leases, dependencies: Dependencies
-) -> RetentionWorker | None:
+def retention_worker(parts: Parts, dependencies: Dependencies) -> RetentionWorker | None:
+    """What archives and removes, where the instance has a retention."""
     if dependencies.retention is None:
         return None
     return RetentionWorker(
         archivable_notifications(NAME, dependencies.orders),
         dependencies.retention,
-        database=database,
-        log=log,
-        leases=leases,
+        database=parts.database,
+        log=parts.log,
+        leases=parts.leases,
         clock=dependencies.clock,
         rng=dependencies.rng,
         run_id=dependencies.ids.new("run"),

@@ -18,7 +18,7 @@ from services.chassis.retention.archivable import (
     FindGone,
     OwnedRows,
 )
-from services.chassis.retention.consumer_positions import TIMEOUT_S
+from services.chassis.retention.slowest_consumer import TIMEOUT_S
 from services.chassis.store.micros import to_micros
 from services.notification.domain.state import NotificationState
 from services.notification.store.tables import NOTIFICATION, ORDER_DETAILS

@@ -9,7 +9,6 @@ from tradepost.notification.v1.notification_service_pb2_grpc import (
     add_NotificationServiceServicer_to_server,
 )
 
-from discovery.clock import Clock
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
 from services.chassis.feed.feed_contents import FeedContents
@@ -17,7 +16,7 @@ from services.chassis.opening import opened
 from services.chassis.server.service_definition import Service
 from services.chassis.store.silence import ANSWER_TIMEOUT_S
 from services.notification.api.servicer import NotificationServicer
-from services.notification.parts import NAME, Dependencies, Parts, assemble
+from services.notification.parts import NAME, Dependencies, Parts, assemble, retention_worker
 from services.notification.store.tables import MIGRATIONS
 from services.notification.wire.errors import ERRORS
 
@@ -26,9 +25,8 @@ _SERVICE = notification_service_pb2.DESCRIPTOR.services_by_name["NotificationSer
 CONTENTS = FeedContents(NAME)
 
 
-def to_service(parts: Parts, *, clock: Clock) -> Service:
+def to_service(parts: Parts, dependencies: Dependencies) -> Service:
     """Combine an instance with its RPCs."""
-    retention = () if parts.retention is None else (parts.retention,)
     servicer = NotificationServicer(database=parts.database, inbox=parts.subscription.inbox)
     return Service(
         name=NAME,
@@ -41,21 +39,15 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
             aggregate_types={},
             database=parts.database,
             tailer=parts.tailer,
-            clock=clock,
+            clock=dependencies.clock,
         ),
-        consumed=ConsumedFeeds.of((parts.subscription,), database=parts.database, clock=clock),
-        background=(
-            parts.tailer.run,
-            parts.owners.run,
-            parts.driver.run,
-            *(each.run for each in retention),
+        consumed=ConsumedFeeds.of(
+            (parts.subscription,), database=parts.database, clock=dependencies.clock
         ),
-        on_drain=(
-            parts.tailer.stop_waiters,
-            parts.driver.drain,
-            *(each.drain for each in retention),
-        ),
+        background=(parts.tailer.run, parts.owners.run, parts.driver.run),
+        on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
         leases=parts.leases,
+        retention=retention_worker(parts, dependencies),
     )
 
 
@@ -81,4 +73,4 @@ async def build(
         timeout_s=timeout_s,
         spans=None if recorders is None else recorders.writes,
     ) as database:
-        yield to_service(assemble(database, dependencies), clock=dependencies.clock)
+        yield to_service(assemble(database, dependencies), dependencies)

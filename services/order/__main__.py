@@ -35,7 +35,7 @@ async def main() -> None:
     """Serve orders. Raises SettingError."""
     settings, saga, targets = read(ServerSettings), read(SagaSettings), read(ParticipantSettings)
     telemetry = read(TelemetrySettings)
-    database, retention = read(DatabaseSettings), read(RetentionSettings)
+    database = read(DatabaseSettings)
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
@@ -47,12 +47,7 @@ async def main() -> None:
         ) as participants,
         feed_channels(targets, clock=clock, rng=rng, certificates=security.certificates) as feeds,
         retention_of(
-            retention,
-            targets,
-            feeds,
-            clock=clock,
-            rng=rng,
-            certificates=security.certificates,
+            read(RetentionSettings), targets, feeds, security.certificates, clock=clock, rng=rng
         ) as retained,
         build(
             database_url=database.url,

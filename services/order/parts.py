@@ -95,7 +95,7 @@ class StoreParts:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """An instance without its server, which runs `driver`, `retention` and parts of `store`."""
+    """An instance without its server, which runs `driver` and parts of `store`."""
 
     store: StoreParts
     checkout_leases: CheckoutLeases
@@ -106,7 +106,6 @@ class Parts:
     waiter: OrderWaiter
     consumer: CheckoutConsumer
     refunds: RefundConsumer
-    retention: RetentionWorker | None
 
 
 def assemble(database: Database, dependencies: Dependencies) -> Parts:
@@ -151,20 +150,12 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
         after_commit=lambda loaded: store.latest.record(loaded.order.order_id, loaded),
     )
     return Parts(
-        store,
-        checkout_leases,
-        driver,
-        runner,
-        writes,
-        use_cases,
-        waiter,
-        consumer,
-        refunds,
-        _retention(store, dependencies),
+        store, checkout_leases, driver, runner, writes, use_cases, waiter, consumer, refunds
     )
 
 
-def _retention(store: StoreParts, dependencies: Dependencies) -> RetentionWorker | None:
+def retention_worker(store: StoreParts, dependencies: Dependencies) -> RetentionWorker | None:
+    """What archives and removes orders, where the instance has a retention."""
     if dependencies.retention is None:
         return None
     return RetentionWorker(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 from tradepost.order.admin.v1 import saga_admin_service_pb2
@@ -21,7 +22,7 @@ from services.chassis.server.service_definition import Service
 from services.chassis.store.silence import ANSWER_TIMEOUT_S
 from services.order.api.admin_servicer import SagaAdminServicer
 from services.order.api.servicer import OrderServicer
-from services.order.parts import NAME, Dependencies, Parts, assemble
+from services.order.parts import NAME, Dependencies, Parts, assemble, retention_worker
 from services.order.store.order_counts import SAMPLED
 from services.order.store.tables import MIGRATIONS
 from services.order.subscriptions import FeedSubscriptions, subscribe_to_feeds
@@ -41,7 +42,6 @@ CONTENTS = FeedContents(
 
 def to_service(parts: Parts, feeds: FeedSubscriptions | None, *, clock: Clock) -> Service:
     """Combine an instance with its RPCs."""
-    retention = () if parts.retention is None else (parts.retention,)
     orders = OrderServicer(
         database=parts.store.database,
         log=parts.store.log,
@@ -75,17 +75,8 @@ def to_service(parts: Parts, feeds: FeedSubscriptions | None, *, clock: Clock) -
             clock=clock,
         ),
         consumed=ConsumedFeeds() if feeds is None else feeds.consumed,
-        background=(
-            parts.store.tailer.run,
-            parts.store.owners.run,
-            parts.driver.run,
-            *(each.run for each in retention),
-        ),
-        on_drain=(
-            parts.store.tailer.stop_waiters,
-            parts.driver.drain,
-            *(each.drain for each in retention),
-        ),
+        background=(parts.store.tailer.run, parts.store.owners.run, parts.driver.run),
+        on_drain=(parts.store.tailer.stop_waiters, parts.driver.drain),
         leases=parts.store.leases,
         sampled=SAMPLED,
     )
@@ -115,4 +106,5 @@ async def build(
     ) as database:
         parts = assemble(database, dependencies)
         feeds = subscribe_to_feeds(parts, dependencies)
-        yield to_service(parts, feeds, clock=dependencies.clock)
+        service = to_service(parts, feeds, clock=dependencies.clock)
+        yield replace(service, retention=retention_worker(parts.store, dependencies))

@@ -80,10 +80,10 @@ async def retention_of(
     settings: RetentionSettings,
     targets: ParticipantSettings,
     feeds: FeedChannels,
+    certificates: CertificateSource | None,
     *,
     clock: Clock,
     rng: random.Random,
-    certificates: CertificateSource | None = None,
 ) -> AsyncIterator[Retention | None]:
     """What the settings ask for, with channels to all services that follow the feed of orders."""
     if settings.days is None:

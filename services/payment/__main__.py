@@ -31,7 +31,6 @@ async def main() -> None:
     settings, database = read(ServerSettings), read(DatabaseSettings)
     telemetry = read(TelemetrySettings)
     payment = read(PaymentSettings)
-    retention = read(RetentionSettings)
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     owner = settings.instance_id or NAME
@@ -57,7 +56,7 @@ async def main() -> None:
                 owner=owner,
                 timing=payment.timing,
                 recorders=recorders,
-                retention=retention.of_consumers((feeds.orders, feeds.reservations)),
+                retention=read(RetentionSettings).of_consumers((feeds.orders, feeds.reservations)),
             ),
         ) as service,
     ):

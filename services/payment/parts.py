@@ -59,7 +59,7 @@ class Dependencies:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of an instance; `tailer`, `owners`, `driver` and `retention` have to be run."""
+    """The parts of an instance; `tailer`, `owners` and `driver` have to be run."""
 
     database: Database
     log: EventLog
@@ -69,7 +69,6 @@ class Parts:
     tailer: Tailer
     driver: Driver
     payments: PaymentUseCases
-    retention: RetentionWorker | None
 
 
 def assemble(database: Database, dependencies: Dependencies) -> Parts:
@@ -104,21 +103,19 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
     payments = PaymentUseCases(
         database=database, store=store, tailer=tailer, driver=driver, latest=latest, clock=clock
     )
-    retention = _retention(database, log, leases, dependencies)
-    return Parts(database, log, leases, owners, store, tailer, driver, payments, retention)
+    return Parts(database, log, leases, owners, store, tailer, driver, payments)
 
 
-def _retention(
-    database: Database, log: EventLog, leases: Leases, dependencies: Dependencies
-) -> RetentionWorker | None:
+def retention_worker(parts: Parts, dependencies: Dependencies) -> RetentionWorker | None:
+    """What archives and removes, where the instance has a retention."""
     if dependencies.retention is None or dependencies.feeds is None:
         return None
     return RetentionWorker(
         archivable_payments(NAME, dependencies.feeds.orders),
         dependencies.retention,
-        database=database,
-        log=log,
-        leases=leases,
+        database=parts.database,
+        log=parts.log,
+        leases=parts.leases,
         clock=dependencies.clock,
         rng=dependencies.rng,
         run_id=dependencies.ids.new("run"),

@@ -21,8 +21,8 @@ from services.chassis.retention.archivable import (
     FindGone,
     OwnedRows,
 )
-from services.chassis.retention.consumer_positions import TIMEOUT_S
 from services.chassis.retention.due_rows import DueRows, newest_events
+from services.chassis.retention.slowest_consumer import TIMEOUT_S
 from services.chassis.store.micros import to_micros
 from services.payment.domain.state import DEAD, PaymentState
 from services.payment.store.tables import LEDGER_ENTRY, PAYMENT

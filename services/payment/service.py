@@ -15,7 +15,7 @@ from services.chassis.saga.model import CHOREOGRAPHY
 from services.chassis.server.service_definition import Service
 from services.chassis.store.silence import ANSWER_TIMEOUT_S
 from services.payment.api.servicer import PaymentServicer
-from services.payment.parts import NAME, Dependencies, Parts, assemble
+from services.payment.parts import NAME, Dependencies, Parts, assemble, retention_worker
 from services.payment.store.tables import MIGRATIONS
 from services.payment.subscriptions import subscribe_to_feeds
 from services.payment.wire.errors import ERRORS
@@ -57,7 +57,6 @@ async def build(
 
 def to_service(parts: Parts, dependencies: Dependencies) -> Service:
     """The service that a server runs, made of its parts."""
-    retention = () if parts.retention is None else (parts.retention,)
     servicer = PaymentServicer(
         payments=parts.payments, database=parts.database, ids=dependencies.ids
     )
@@ -80,16 +79,8 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
             clock=dependencies.clock,
         ),
         consumed=subscribe_to_feeds(parts, dependencies),
-        background=(
-            parts.tailer.run,
-            parts.owners.run,
-            parts.driver.run,
-            *(each.run for each in retention),
-        ),
-        on_drain=(
-            parts.tailer.stop_waiters,
-            parts.driver.drain,
-            *(each.drain for each in retention),
-        ),
+        background=(parts.tailer.run, parts.owners.run, parts.driver.run),
+        on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
         leases=parts.leases,
+        retention=retention_worker(parts, dependencies),
     )

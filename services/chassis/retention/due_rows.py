@@ -17,7 +17,7 @@ _NEWEST = (
 )
 
 
-class Newest(NamedTuple):
+class StreamEnd(NamedTuple):
     """The version and the position of a stream's newest event; zeros without events."""
 
     version: int = 0
@@ -68,10 +68,10 @@ class DueRows:
         return following[:1] or None
 
 
-def newest_events(connection: Connection, streams: Sequence[str]) -> Mapping[str, Newest]:
+def newest_events(connection: Connection, streams: Sequence[str]) -> Mapping[str, StreamEnd]:
     """The newest event of each of the streams."""
     found = {
-        stream: Newest(version, position)
+        stream: StreamEnd(version, position)
         for stream, version, position in connection.execute(_NEWEST, {"streams": list(streams)})
     }
-    return {stream: found.get(stream, Newest()) for stream in streams}
+    return {stream: found.get(stream, StreamEnd()) for stream in streams}

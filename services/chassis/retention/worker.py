@@ -21,12 +21,12 @@ from services.chassis.retention import removal
 from services.chassis.retention.archivable import Archivable, DuePage, DueQuery
 from services.chassis.retention.archive_line import ArchivedAggregate, to_line
 from services.chassis.retention.archive_writer import ArchiveWriter
-from services.chassis.retention.consumer_positions import (
-    Confirmed,
-    ConsumerPositions,
-    ConsumersUnknownError,
-)
 from services.chassis.retention.settings import FOLDER, Retention
+from services.chassis.retention.slowest_consumer import (
+    Confirmed,
+    ConsumersUnknownError,
+    SlowestConsumer,
+)
 from services.chassis.store.database import (
     Database,
     StoreOverloadedError,
@@ -78,7 +78,7 @@ class RetentionWorker:
         self._log = log
         self._leases = leases
         self._clock = clock
-        self._consumers = ConsumerPositions(archivable.service, retention.consumers)
+        self._consumers = SlowestConsumer(archivable.service, retention.consumers)
         self._archive = ArchiveWriter(retention.folder, service=archivable.service, run=run_id)
         self._driver = Driver(
             kind=RETENTION,

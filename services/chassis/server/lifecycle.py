@@ -176,6 +176,8 @@ def _background(
     clock: Clock,
 ) -> Iterator[Callable[[], Awaitable[None]]]:
     yield from (*security.background, *service.background, *service.consumed.background)
+    if service.retention is not None:
+        yield service.retention.run
     if peer_check is not None:
         yield peer_check.run
     yield from _measured(service, admission, recorders, clock)
@@ -225,8 +227,9 @@ async def _finish(
 ) -> None:
     """End streams and background work, and wait for the calls in flight, at most the grace."""
     health_servicer.end()
+    retention = () if service.retention is None else (service.retention.drain,)
     async with asyncio.TaskGroup() as group:
-        for hook in (*service.on_drain, *service.consumed.on_drain):
+        for hook in (*service.on_drain, *service.consumed.on_drain, *retention):
             group.create_task(_call_hook(hook, settings.stop_grace_s))
         group.create_task(server.stop(settings.stop_grace_s))
 

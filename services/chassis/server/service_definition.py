@@ -8,6 +8,7 @@ import grpc
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
 from services.chassis.monitoring.store_tables import SampledTable
+from services.chassis.retention.worker import RetentionWorker
 from services.chassis.server.error_rules import Errors
 from services.chassis.store.database import Database
 from services.chassis.work.lease import Leases
@@ -26,7 +27,7 @@ class Service:
     are the feeds that it consumes. `background` tasks and subscriptions run while the server does;
     if one of them fails, the server stops. The server calls `on_drain` hooks when streams shall
     end: they stop drivers and wake waiting calls. `leases` are those of its work, and `sampled` the
-    tables of its own, of which metrics tell.
+    tables of its own, of which metrics tell. `retention` runs and is drained, too.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Service:
     on_drain: Sequence[Hook] = ()
     leases: Leases | None = None
     sampled: Sequence[SampledTable] = ()
+    retention: RetentionWorker | None = None
 
     @property
     def domain(self) -> str:

@@ -31,7 +31,7 @@ from services.chassis.store.database import (
 from services.chassis.store.errors import WrongTablesError
 from services.chassis.store.silence import LONG_STATEMENTS_FACTOR
 from services.chassis.work.lease import Leases, StaleLeaseError
-from services.order.rebuild.archived_orders import ArchivedOrders
+from services.order.rebuild.archive_counts import ArchiveCounts
 from services.order.rebuild.builders import (
     OrderSummaryBuilder,
     OrderViewBuilder,
@@ -163,7 +163,7 @@ def rebuild_of(
             OrderSummaryBuilder(log),
             PaymentSummaryBuilder(EventFeedServiceStub(payments)),
         ),
-        archived=ArchivedOrders(archive, log),
+        archived=ArchiveCounts(archive, log),
     )
 
 

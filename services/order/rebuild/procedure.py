@@ -20,7 +20,7 @@ from services.chassis.log.event_log import EventLog
 from services.chassis.store.database import Database
 from services.chassis.work.lease import Claim, Leases
 from services.order.rebuild import checksums, shadow_tables
-from services.order.rebuild.archived_orders import ArchivedOrders
+from services.order.rebuild.archive_counts import ArchiveCounts
 from services.order.rebuild.builders import (
     BATCH_EVENTS,
     OrderSummaryBuilder,
@@ -85,7 +85,7 @@ class Rebuild:
         clock: Clock,
         inboxes: tuple[Inbox, Inbox],
         builders: tuple[OrderViewBuilder, OrderSummaryBuilder, PaymentSummaryBuilder],
-        archived: ArchivedOrders,
+        archived: ArchiveCounts,
     ) -> None:
         self._database = database
         self._log = log

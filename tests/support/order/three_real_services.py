@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,96 +129,129 @@ class ThreeServices:
         await self.inventory.UpsertItems(request)
 
 
+@dataclass(frozen=True)
+class Archiving:
+    """What has ended for `keep` is archived in `folder`, by the time of `clock`."""
+
+    clock: Clock
+    keep: timedelta
+    folder: Path
+
+
 @asynccontextmanager
 async def three_real_services(
-    databases: Databases,
-    processor: SimulatedProcessor,
-    *,
-    clock: Clock | None = None,
-    keep: timedelta | None = None,
-    folder: Path | None = None,
+    databases: Databases, processor: SimulatedProcessor, archiving: Archiving | None = None
 ) -> AsyncIterator[ThreeServices]:
     """Serve the services with plenty of stock; they drain when the block ends.
 
-    With `keep` they archive in `folder` what ended so long ago, and there is notification, too,
-    which writes its mails there.
+    With `archiving` there is notification, too, which writes its mails into that folder.
     """
-    clock = clock or SystemClock()
-    url, rng = databases.url, random.Random(5)
-    ids, registry = IdFactory(clock=SystemClock(), rng=rng), MemoryRegistry()
-
-    def retention(*consumers: grpc.aio.Channel) -> Retention | None:
-        if keep is None or folder is None:
-            return None
-        return Retention(keep, folder, consumers, batch=7, interval_s=0.05)
-
-    settings = ServerSettings(port=0, drain_s=0, stop_grace_s=1)
-    system = SystemClock()
-    serve = partial(running, settings=settings, clock=system, ids=ids, rng=rng, registrar=registry)
-    async with AsyncExitStack() as open_now:
-        enter = open_now.enter_async_context
-
-        async def channel_to(built: AbstractAsyncContextManager[Service]) -> grpc.aio.Channel:
-            server = await enter(serve(await enter(built)))
-            return await enter(grpc.aio.insecure_channel(server.endpoint))
-
-        orders, stock, money = [
-            await enter(feed_of(name, registry)) for name in ("order", "inventory", "payment")
+    async with AsyncExitStack() as stack:
+        opening = _Opening(databases, stack, archiving)
+        feeds = [
+            await stack.enter_async_context(feed_of(name, opening.registry))
+            for name in ("order", "inventory", "payment", "notification")
         ]
+        three_services = await opening.three(processor, *feeds)
+        if archiving is not None:
+            three_services = await opening.with_notification(three_services, archiving, feeds[0])
+        await three_services.fill()
+        yield three_services
+
+
+class _Opening:
+    """Opens services one after the other; they are closed with `stack`."""
+
+    def __init__(
+        self, databases: Databases, stack: AsyncExitStack, archiving: Archiving | None
+    ) -> None:
+        self._url = databases.url
+        self._stack = stack
+        self._archiving = archiving
+        self._clock = SystemClock() if archiving is None else archiving.clock
+        self._rng = random.Random(5)
+        self._ids = IdFactory(clock=SystemClock(), rng=self._rng)
+        self.registry = MemoryRegistry()
+
+    async def three(
+        self,
+        processor: SimulatedProcessor,
+        orders: grpc.aio.Channel,
+        stock: grpc.aio.Channel,
+        money: grpc.aio.Channel,
+        mails: grpc.aio.Channel,
+    ) -> ThreeServices:
+        """Open the three services, which follow each other's feeds."""
+        own = (self._clock, self._ids, self._rng)
         at_inventory = InventoryDependencies(
-            clock,
-            ids,
-            rng,
+            *own,
             feeds=InventoryFeedChannels(orders, money),
-            retention=retention(orders, money),
+            retention=self._retention(orders, money),
         )
-        inventory = await channel_to(
-            build_inventory(database_url=url("inventory"), dependencies=at_inventory)
+        inventory = await self._channel_to(
+            build_inventory(database_url=self._url("inventory"), dependencies=at_inventory)
         )
         at_payment = PaymentDependencies(
-            clock,
-            ids,
-            rng,
+            *own,
             processor,
             feeds=PaymentFeedChannels(stock, orders),
-            retention=retention(orders, stock),
+            retention=self._retention(orders, stock),
         )
-        payment = await channel_to(
-            build_payment(database_url=url("payment"), dependencies=at_payment)
+        payment = await self._channel_to(
+            build_payment(database_url=self._url("payment"), dependencies=at_payment)
         )
-        called = ParticipantChannels(inventory, payment)
-        mails = [] if keep is None else [await enter(feed_of("notification", registry))]
         dependencies = Dependencies(
-            clock,
-            ids,
-            rng,
-            called,
+            *own,
+            ParticipantChannels(inventory, payment),
             SagaSettings(),
             FeedChannels(orders, money, stock),
-            retention=retention(orders, money, stock, *mails),
+            retention=self._retention(orders, money, stock, mails),
         )
-        order = await channel_to(build_order(database_url=url("order"), dependencies=dependencies))
-        three_services = ThreeServices(
+        order = await self._channel_to(
+            build_order(database_url=self._url("order"), dependencies=dependencies)
+        )
+        return ThreeServices(
             OrderServiceStub(order),
             SagaAdminServiceStub(order),
             InventoryServiceStub(inventory),
             PaymentServiceStub(payment),
         )
-        if folder is not None:
-            at_notification = NotificationDependencies(
-                clock,
-                ids,
-                rng,
-                orders,
-                FileSender(folder),
-                "shop@localhost",
-                "localhost",
-                retention=retention(),
+
+    async def with_notification(
+        self, three_services: ThreeServices, archiving: Archiving, orders: grpc.aio.Channel
+    ) -> ThreeServices:
+        """Open notification, too."""
+        dependencies = NotificationDependencies(
+            self._clock,
+            self._ids,
+            self._rng,
+            orders,
+            FileSender(archiving.folder),
+            "shop@localhost",
+            "localhost",
+            retention=self._retention(),
+        )
+        notification = await self._channel_to(
+            build_notification(database_url=self._url("notification"), dependencies=dependencies)
+        )
+        return replace(three_services, notifications=NotificationServiceStub(notification))
+
+    def _retention(self, *consumers: grpc.aio.Channel) -> Retention | None:
+        kept = self._archiving
+        if kept is None:
+            return None
+        return Retention(kept.keep, kept.folder, consumers, batch=7, interval_s=0.05)
+
+    async def _channel_to(self, built: AbstractAsyncContextManager[Service]) -> grpc.aio.Channel:
+        enter = self._stack.enter_async_context
+        server = await enter(
+            running(
+                await enter(built),
+                settings=ServerSettings(port=0, drain_s=0, stop_grace_s=1),
+                clock=SystemClock(),
+                ids=self._ids,
+                rng=self._rng,
+                registrar=self.registry,
             )
-            notification = await channel_to(
-                build_notification(database_url=url("notification"), dependencies=at_notification)
-            )
-            stub = NotificationServiceStub(notification)
-            three_services = replace(three_services, notifications=stub)
-        await three_services.fill()
-        yield three_services
+        )
+        return await enter(grpc.aio.insecure_channel(server.endpoint))

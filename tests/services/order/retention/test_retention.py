@@ -1,173 +1,49 @@
 """The retention of orders: archived first, then removed with all they own, on both databases."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
 
 import grpc
 import pytest
-from sqlalchemy import Connection, func, select
 from structlog.testing import capture_logs
-from structlog.typing import EventDict
 from tradepost.event.v1 import event_service_pb2 as feed_rpc
-from tradepost.event.v1.event_pb2 import Event
 from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
 from tradepost.order.v1 import order_pb2 as pb
 from tradepost.order.v1 import order_service_pb2 as rpc
-from tradepost.payment.v1.payment_event_pb2 import RefundSucceeded
 
-from services.chassis.log.event_table import EVENT
-from services.chassis.request.request_ids import REQUEST
 from services.chassis.retention.archive_reader import read_archive
-from services.chassis.retention.settings import Retention
-from services.chassis.store.database import Database
-from services.chassis.work.lease_table import LEASE
 from services.order.rebuild import command_line
 from services.order.rebuild.command_line import rebuild_of
 from services.order.rebuild.procedure import RebuildError
-from services.order.store.tables import ORDER_VIEW
-from services.order.summary.summary_tables import summary_tables
 from tests.support.chassis.rich_status import refusal
 from tests.support.clock.shifted_clock import ShiftedClock
-from tests.support.limits import WAIT_S
 from tests.support.order import summary_events
 from tests.support.order.order_service import (
-    Instance,
-    cancel_of,
-    fulfill_of,
     order_of,
-    return_of,
 )
 from tests.support.order.orders_and_payment_feed import (
-    OrdersAndPaymentFeed,
     open_orders_and_payment_feed,
     summary_of,
 )
+from tests.support.order.retaining_shop import CLOCK, KEEP, RetainingShop, logged
 from tests.support.store.databases import Databases
-
-T = TypeVar("T")
-
-KEEP = timedelta(days=30)
-SUMMARY = summary_tables()
-GROWING = (EVENT, REQUEST, ORDER_VIEW, SUMMARY.orders, SUMMARY.payments, LEASE)
-
-
-@dataclass
-class Shop:
-    """An order service with a retention, whose clock is put forward."""
-
-    orders_and_payments: OrdersAndPaymentFeed
-    database: Database
-    clock: ShiftedClock
-    archive: Path
-
-    @asynccontextmanager
-    async def retaining(self, *consumers: grpc.aio.Channel) -> AsyncIterator[Instance]:
-        """Serve an instance with a retention."""
-        service = self.orders_and_payments.order_service
-        assert service.feeds is not None
-        service.retention = Retention(
-            keep=KEEP,
-            folder=self.archive,
-            consumers=(service.feeds.orders, *consumers),
-            batch=7,
-            interval_s=0.05,
-        )
-        async with service.instance() as instance, asyncio.timeout(WAIT_S):
-            yield instance
-        service.retention = None
-
-    async def rows(self) -> dict[str, int]:
-        """How many rows each table has that grows with orders."""
-        return await self.database.read(_rows)
-
-    async def wait_until(self, is_reached: Callable[[dict[str, int]], bool]) -> None:
-        """Wait until the numbers of rows are as they should be."""
-        await until(self.rows, is_reached)
-
-    async def sell(self, instance: Instance, number: int) -> list[str]:
-        """Bring so many orders to each final state; return the ids."""
-        sold = await asyncio.gather(*(self._sell_one(instance, each) for each in range(number)))
-        return list(sold)
-
-    async def _sell_one(self, instance: Instance, number: int) -> str:
-        request = order_of(f"customer-{number % 3}")
-        if number % 5 == 0:
-            request.payment_method = "pm_declined"
-        order = (await instance.orders.CreateOrder(request)).order
-        order_id = order.order_id
-        if order.state != pb.ORDER_STATE_CONFIRMED:
-            return order_id
-        pay = self.orders_and_payments.pay
-        await pay(summary_events.captured(order_id, order.total.minor_units))
-        if number % 5 == 1:
-            await instance.orders.CancelOrder(cancel_of(order_id))
-            await pay(self._refunded(order_id))
-            return order_id
-        await instance.orders.FulfillOrder(fulfill_of(order_id))
-        if number % 5 == 2:
-            await instance.orders.ReturnOrder(return_of(order_id))
-            await pay(self._refunded(order_id))
-        return order_id
-
-    def _refunded(self, order_id: str) -> Event:
-        """The event of the refund that payment made of an order."""
-        payment = self.orders_and_payments.order_service.payment.of_order(order_id)
-        assert payment is not None
-        refund = payment.refunds[0]
-        return summary_events.event_of(
-            payment.payment_id,
-            RefundSucceeded(
-                order_id=order_id,
-                payment_id=payment.payment_id,
-                refund_id=refund.refund_id,
-                request_id=refund.request_id,
-                amount=refund.amount,
-            ),
-        )
-
-
-async def until(read: Callable[[], Awaitable[T]], is_reached: Callable[[T], bool]) -> T:
-    """Read again and again until what is read is as it should be."""
-    while True:
-        if is_reached(found := await read()):
-            return found
-        await asyncio.sleep(0.02)
-
-
-async def logged(lines: Sequence[EventDict], event: str) -> EventDict:
-    """The first line of an event, as soon as it is there."""
-
-    async def found() -> list[EventDict]:
-        return [each for each in lines if each["event"] == event]
-
-    return (await until(found, bool))[0]
-
-
-def _rows(connection: Connection) -> dict[str, int]:
-    return {
-        table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
-        for table in GROWING
-    }
 
 
 @pytest.fixture
-async def shop(databases: Databases, tmp_path: Path) -> AsyncIterator[Shop]:
+async def shop(databases: Databases, tmp_path: Path) -> AsyncIterator[RetainingShop]:
     """A shop with an empty archive."""
     clock = ShiftedClock()
     async with (
         open_orders_and_payment_feed(databases, clock=clock) as orders_and_payments,
         orders_and_payments.operator() as database,
     ):
-        yield Shop(orders_and_payments, database, clock, tmp_path)
+        yield RetainingShop(orders_and_payments, database, clock, tmp_path)
 
 
-async def test_a_soak_at_retention_stays_flat(shop: Shop) -> None:
+async def test_a_soak_at_retention_stays_flat(shop: RetainingShop) -> None:
     """After each month the same rows are left, while archive and customer summaries have all.
 
     The order that is not settled stays, with its events below those that were removed.
@@ -195,7 +71,7 @@ async def test_a_soak_at_retention_stays_flat(shop: Shop) -> None:
     assert summary.spend[0].captured_amount.minor_units > 0
 
 
-async def test_the_feed_begins_after_what_was_removed(shop: Shop) -> None:
+async def test_the_feed_begins_after_what_was_removed(shop: RetainingShop) -> None:
     """A removed position is OUT_OF_RANGE with the oldest one; an order that is left is whole."""
     async with shop.retaining() as instance:
         stays = (await instance.orders.CreateOrder(order_of("ann"))).order.order_id
@@ -223,13 +99,13 @@ async def test_the_feed_begins_after_what_was_removed(shop: Shop) -> None:
     assert {each.aggregate_id for each in page.events} == {next_one}
 
 
-async def test_a_request_id_lives_as_long_as_its_order(shop: Shop) -> None:
+async def test_a_request_id_lives_as_long_as_its_order(shop: RetainingShop) -> None:
     """A repeated request finds its order until that is removed; from then on it is a new one."""
     async with shop.retaining() as instance:
         request = order_of("ann", method="pm_declined")
         order_id = (await instance.orders.CreateOrder(request)).order.order_id
         shop.clock.ahead = KEEP - timedelta(minutes=1)
-        await asyncio.sleep(0.2)
+        await CLOCK.sleep(0.2)
         repeated = (await instance.orders.CreateOrder(request)).order.order_id
         shop.clock.ahead = 2 * KEEP
         await shop.wait_until(lambda rows: rows["request"] == 0)
@@ -238,7 +114,7 @@ async def test_a_request_id_lives_as_long_as_its_order(shop: Shop) -> None:
     assert repeated == order_id != again
 
 
-async def test_what_a_consumer_has_not_applied_stays(shop: Shop) -> None:
+async def test_what_a_consumer_has_not_applied_stays(shop: RetainingShop) -> None:
     """Nothing is removed while one consumer is behind, or doesn't say how far it is."""
     async with grpc.aio.insecure_channel("unix:/nobody/listens/here") as nobody:
         with capture_logs() as lines:
@@ -256,11 +132,11 @@ async def test_what_a_consumer_has_not_applied_stays(shop: Shop) -> None:
         ).close()
     )
     async with shop.retaining():
-        await asyncio.sleep(0.5)
+        await CLOCK.sleep(0.5)
         assert (await shop.rows())["order_view"] == 5
 
 
-async def test_a_full_disk_removes_nothing(shop: Shop) -> None:
+async def test_a_full_disk_removes_nothing(shop: RetainingShop) -> None:
     """A line names folder and setting; when there is room again, the retention goes on."""
     full = replace(shop, archive=Path("/proc/nowhere"))
     with capture_logs() as lines:
@@ -276,7 +152,7 @@ async def test_a_full_disk_removes_nothing(shop: Shop) -> None:
         await shop.wait_until(lambda rows: rows["order_view"] == 0)
 
 
-async def test_a_rebuild_counts_archived_orders(shop: Shop) -> None:
+async def test_a_rebuild_counts_archived_orders(shop: RetainingShop) -> None:
     """The rebuilt summary has what the archive has; without the archive a rebuild is refused."""
     async with shop.retaining() as instance:
         await shop.sell(instance, 20)
@@ -298,7 +174,7 @@ async def test_a_rebuild_counts_archived_orders(shop: Shop) -> None:
 
 
 async def test_an_archived_order_can_be_read(
-    shop: Shop, capsys: pytest.CaptureFixture[str]
+    shop: RetainingShop, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The command shows the order, its events and its requests, or says that it isn't there."""
     async with shop.retaining() as instance:

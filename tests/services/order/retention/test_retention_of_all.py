@@ -18,11 +18,13 @@ from tradepost.payment.v1 import payment_service_pb2 as payment_rpc
 from tradepost.payment.v1.ledger_pb2 import LedgerAccount, LedgerEntry, LedgerSide
 
 from discovery.clock import SystemClock
-from services.chassis.log.event_table import EVENT
+from services.chassis.consumer.inbox import SUBSCRIPTION
+from services.chassis.log.event_table import EVENT, EVENT_COUNTER
 from services.chassis.request.request_ids import REQUEST
 from services.chassis.retention.archive_reader import read_archive
 from services.chassis.store.database import Database
 from services.inventory.store.tables import RESERVATION, RESERVATION_LINE, STOCK_MOVEMENT
+from services.notification.domain.state import NotificationState
 from services.notification.store.tables import NOTIFICATION, ORDER_DETAILS
 from services.order.store.tables import ORDER_VIEW
 from services.payment.processor.simulated.adapter import open_simulated_processor
@@ -30,9 +32,15 @@ from services.payment.store.tables import LEDGER_ENTRY, PAYMENT
 from tests.support.clock.shifted_clock import ShiftedClock
 from tests.support.limits import WAIT_S
 from tests.support.order.order_service import cancel_of, fulfill_of, order_of, return_of
-from tests.support.order.three_real_services import UNITS, ThreeServices, three_real_services
+from tests.support.order.three_real_services import (
+    UNITS,
+    Archiving,
+    ThreeServices,
+    three_real_services,
+)
 from tests.support.store.databases import Databases
 
+CLOCK = SystemClock()
 KEEP = timedelta(days=30)
 MONTHLY = 24
 GROWING = {
@@ -82,6 +90,14 @@ class Suite:
             counts |= {f"{name}.{table}": number for table, number in found.items()}
         return counts
 
+    async def wait_for_mails(self) -> None:
+        """Wait until notification has followed all orders, and sent its mails."""
+        while True:
+            head = await self.databases["order"].read(_head)
+            if await self.databases["notification"].read(_has_sent_all, head):
+                return
+            await CLOCK.sleep(0.05)
+
     async def wait_for_archive(self, left: int) -> dict[str, int]:
         """Wait until so many orders are left everywhere."""
         while True:
@@ -91,12 +107,22 @@ class Suite:
             others = (rows["payment.payment"] - 1, rows["notification.brief"])
             if {*orders, *others} == {left}:
                 return rows
-            await asyncio.sleep(0.05)
+            await CLOCK.sleep(0.05)
 
     async def ledger(self) -> list[LedgerEntry]:
         """All entries of the ledger."""
         request = payment_rpc.ListLedgerEntriesRequest(page_size=1_000)
         return list((await self.services.payments.ListLedgerEntries(request)).entries)
+
+
+def _head(connection: Connection) -> int:
+    return connection.execute(select(EVENT_COUNTER.c.position)).scalar_one()
+
+
+def _has_sent_all(connection: Connection, head: int) -> bool:
+    pending = select(NOTIFICATION).where(NOTIFICATION.c.state == NotificationState.PENDING)
+    position = connection.execute(select(SUBSCRIPTION.c.position)).scalar_one_or_none()
+    return position == head and connection.execute(pending).first() is None
 
 
 def _counts(connection: Connection, tables: tuple[Table, ...]) -> dict[str, int]:
@@ -117,13 +143,11 @@ async def suite(databases: Databases, tmp_path: Path) -> AsyncIterator[Suite]:
             open_simulated_processor(processor_url, clock=clock, owner="test")
         )
         services = await stack.enter_async_context(
-            three_real_services(databases, processor, clock=clock, keep=KEEP, folder=archive)
+            three_real_services(databases, processor, Archiving(clock, KEEP, archive))
         )
         opened = {}
         for name in GROWING:
-            opened[name] = await Database.open(
-                databases.url(name), clock=SystemClock(), owner="operator"
-            )
+            opened[name] = await Database.open(databases.url(name), clock=CLOCK, owner="operator")
             stack.push_async_callback(opened[name].close)
         yield Suite(services, clock, archive, opened)
 
@@ -135,6 +159,7 @@ async def test_a_soak_of_all_services_stays_flat(suite: Suite) -> None:
         left = []
         for month in range(1, 4):
             await suite.sell(MONTHLY)
+            await suite.wait_for_mails()
             suite.clock.ahead = month * 2 * KEEP
             left.append(await suite.wait_for_archive(1))
         await _expect_sums(suite, stays)

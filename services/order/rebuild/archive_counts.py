@@ -23,7 +23,7 @@ from services.order.wire.replies import to_event
 BATCH_ORDERS = 100
 
 
-class ArchivedOrders:
+class ArchiveCounts:
     """The orders in the archive `folder`; None where nothing was archived."""
 
     def __init__(self, folder: Path | None, log: EventLog) -> None:

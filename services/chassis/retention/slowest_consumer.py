@@ -31,7 +31,7 @@ class Confirmed:
     by: str = ""
 
 
-class ConsumerPositions:
+class SlowestConsumer:
     """Asks for the consumers of one feed at the services behind some channels."""
 
     def __init__(self, feed: str, channels: Sequence[grpc.aio.Channel]) -> None:
