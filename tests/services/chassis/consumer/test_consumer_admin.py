@@ -130,7 +130,7 @@ async def test_every_instance_lists_the_position_of_a_consumer(
     ):
         request = pb.ListSubscriptionsRequest()
         assert list((await stub.ListSubscriptions(request)).subscriptions) == [
-            Subscription(consumer=NAME, head_position=5, lag_count=5)
+            Subscription(consumer=NAME, head_position=5, lag_count=5, feed="shop")
         ]
         one.start()
         await one.wait_for_position(5)
@@ -147,6 +147,7 @@ async def test_every_instance_lists_the_position_of_a_consumer(
                 event_id=newest.event_id,
                 head_position=5,
                 lag_count=0,
+                feed="shop",
             )
         ]
 
