@@ -6,6 +6,7 @@ first orders are old enough.
 
 import asyncio
 import random
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,7 +51,8 @@ async def run_retention(
     before = machine.moment()
     demand = await asyncio.to_thread(read_demand)
     archive = folder / "archive"
-    archive.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(archive, ignore_errors=True)
+    archive.mkdir(parents=True)
     async with (
         cluster.running(
             folder / "suite",
