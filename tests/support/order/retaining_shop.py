@@ -123,7 +123,7 @@ async def until(read: Callable[[], Awaitable[T]], is_reached: Callable[[T], bool
     while True:
         if is_reached(found := await read()):
             return found
-        await CLOCK.sleep(0.02)
+        await CLOCK.sleep(0.1)
 
 
 async def logged(lines: Sequence[EventDict], event: str) -> EventDict:

@@ -42,7 +42,7 @@ from tests.support.store.databases import Databases
 
 CLOCK = SystemClock()
 KEEP = timedelta(days=30)
-MONTHLY = 24
+MONTHLY = 12
 GROWING = {
     "order": (EVENT, REQUEST, ORDER_VIEW),
     "payment": (EVENT, REQUEST, PAYMENT, LEDGER_ENTRY),
@@ -96,7 +96,7 @@ class Suite:
             head = await self.databases["order"].read(_head)
             if await self.databases["notification"].read(_has_sent_all, head):
                 return
-            await CLOCK.sleep(0.05)
+            await CLOCK.sleep(0.25)
 
     async def wait_for_archive(self, left: int) -> dict[str, int]:
         """Wait until so many orders are left everywhere."""
@@ -107,7 +107,7 @@ class Suite:
             others = (rows["payment.payment"] - 1, rows["notification.brief"])
             if {*orders, *others} == {left}:
                 return rows
-            await CLOCK.sleep(0.05)
+            await CLOCK.sleep(0.25)
 
     async def ledger(self) -> list[LedgerEntry]:
         """All entries of the ledger."""
