@@ -75,7 +75,7 @@ class Stage:
     async def books(self) -> Sequence[Equation]:
         """The books, once nobody calls any more and the suite is idle."""
         await wait_until_idle(self.stubs, clock=self.clock, timeout_s=IDLE_TIMEOUT_S)
-        snapshot = await take_snapshot(self.stubs, self.suite.mail)
+        snapshot = await take_snapshot(self.stubs, self.suite.mail, self.suite.archive)
         return every_check.check(snapshot, self.observations)
 
     async def end_added(self) -> None:

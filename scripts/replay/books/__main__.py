@@ -36,12 +36,17 @@ def main() -> int:
         "--mail", type=Path, help="the folder of a file:// sender, whose mails are checked too"
     )
     parser.add_argument(
+        "--archive",
+        type=Path,
+        help="TRADEPOST_RETENTION_FOLDER, where the services have a retention",
+    )
+    parser.add_argument(
         "--idle-within-s", type=float, default=60.0, help="how long to wait (default: %(default)g)"
     )
     given = parser.parse_args()
     console = Console()
     try:
-        snapshot = asyncio.run(_read(given.mail, given.idle_within_s))
+        snapshot = asyncio.run(_read(given.mail, given.archive, given.idle_within_s))
     except (grpc.aio.AioRpcError, TimeoutError) as error:
         text = error.details() if isinstance(error, grpc.aio.AioRpcError) else "it isn't idle"
         console.print(f"the books can't be read: {text}", markup=False)
@@ -51,7 +56,7 @@ def main() -> int:
     return 0 if all(each.ok for each in equations) else EXIT_UNBALANCED
 
 
-async def _read(mail: Path | None, idle_within_s: float) -> Snapshot:
+async def _read(mail: Path | None, archive: Path | None, idle_within_s: float) -> Snapshot:
     """Read everything. Raises AioRpcError, and TimeoutError if something is always under way."""
     async with AsyncExitStack() as stack:
         channels = {
@@ -61,7 +66,7 @@ async def _read(mail: Path | None, idle_within_s: float) -> Snapshot:
         stubs = Stubs.over(channels)
         if not await wait_until_idle(stubs, clock=SystemClock(), timeout_s=idle_within_s):
             raise TimeoutError
-        snapshot = await take_snapshot(stubs, mail or Path())
+        snapshot = await take_snapshot(stubs, mail or Path(), archive)
     return snapshot if mail else replace(snapshot, mails=_accepted(snapshot))
 
 

@@ -67,8 +67,8 @@ PageT = TypeVar("PageT", bound=_Page)
 ItemT = TypeVar("ItemT")
 
 
-async def take_snapshot(stubs: Stubs, mail: Path, archive: Path) -> Snapshot:
-    """Read all records, page by page, the mail in its folder, and what a retention archived.
+async def take_snapshot(stubs: Stubs, mail: Path, archive: Path | None) -> Snapshot:
+    """Read all records page by page, the mail in its folder, and what a retention has archived.
 
     Call it when the suite is idle: the pages are not read in one transaction.
     """
@@ -76,13 +76,16 @@ async def take_snapshot(stubs: Stubs, mail: Path, archive: Path) -> Snapshot:
     payments = await _payments(stubs)
     reservations = await _reservations(stubs)
     notifications = await _notifications(stubs)
-    # Read after the lists: what was removed meanwhile is in one of both.
-    orders += archived.orders(archive, {each.order_id for each in orders})
-    payments += archived.payments(archive, {each.payment_id for each in payments})
-    reservations += archived.reservations(archive, {each.reservation_id for each in reservations})
-    notifications += archived.notifications(
-        archive, {each.notification_id for each in notifications}
-    )
+    if archive is not None:
+        # Read after the lists: what was removed meanwhile is in one of both.
+        orders += archived.orders(archive, {each.order_id for each in orders})
+        payments += archived.payments(archive, {each.payment_id for each in payments})
+        reservations += archived.reservations(
+            archive, {each.reservation_id for each in reservations}
+        )
+        notifications += archived.notifications(
+            archive, {each.notification_id for each in notifications}
+        )
     return Snapshot(
         orders=orders,
         sagas=await _sagas(stubs),

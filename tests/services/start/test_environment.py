@@ -11,7 +11,6 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from scripts.tools.paths import ROOT
 from services.chassis.environment import SettingError, read, variables_of
-from services.chassis.retention.settings import RetentionSettings
 from services.chassis.server.settings import DatabaseSettings, RegistrySettings, ServerSettings
 from services.chassis.telemetry import logs
 from services.edge.settings import EdgeSettings
