@@ -6,9 +6,9 @@ from functools import partial
 from io import StringIO
 
 from discovery.clock import Clock
+from scripts.new_service.jobs import Job, passes, run_program
 from scripts.new_service.places import name_service
 from scripts.new_service.preconditions import refuse_changes, refuse_name
-from scripts.new_service.stages import Stage, passes, run_program
 from scripts.tools import generation
 from scripts.tools.commands import SetupError
 from scripts.tools.paths import ROOT, VENV, buf_path, tool_path
@@ -21,7 +21,7 @@ CHECKS_AT_ONCE = 2
 
 
 def make(name: str, *, check: bool, clock: Clock) -> int:
-    """Make the service; 1 if a stage fails. Raises RefusedError, and then nothing was changed."""
+    """Make the service; 1 if a job fails. Raises RefusedError, and then nothing was changed."""
     refuse_name(name)
     refuse_changes()
     begin_s = clock.monotonic()
@@ -38,29 +38,29 @@ def make(name: str, *, check: bool, clock: Clock) -> int:
     return 0
 
 
-def _making(name: str) -> list[Stage]:
+def _making(name: str) -> list[Job]:
     """What makes the files, in this order."""
     return [
-        Stage("template", partial(_copy, name)),
-        Stage("places", lambda: ", ".join(name_service(name, ROOT))),
-        Stage("imports, lines", partial(_tidy, name)),
-        Stage("stubs", _generate),
-        Stage("network", partial(run_program, VENV / "bin/python", "-m", _NETWORK_POLICIES)),
+        Job("template", partial(_copy, name)),
+        Job("places", lambda: ", ".join(name_service(name, ROOT))),
+        Job("imports, lines", partial(_tidy, name)),
+        Job("stubs", _generate),
+        Job("network", partial(run_program, VENV / "bin/python", "-m", _NETWORK_POLICIES)),
     ]
 
 
-def _checks(name: str) -> list[Stage]:
+def _checks(name: str) -> list[Job]:
     """What a new service must pass; `./scripts/check` and `./scripts/test` run everything."""
     bin_, tests = VENV / "bin", f"tests/services/{name}"
     # Of the tests of all services, those that have its name.
     policies = ("tests/contracts/test_policies.py", "-k", name)
     pytest = (bin_ / "python", "-m", "pytest", "-q", "-n", "0", tests, *policies)
     return [
-        Stage("mypy", partial(run_program, bin_ / "mypy", f"services/{name}")),
-        Stage("tests", partial(run_program, *pytest)),
-        Stage("ruff", partial(run_program, bin_ / "ruff", "check", "--quiet", *_folders(name))),
-        Stage("buf lint", partial(run_program, buf_path(), "lint")),
-        Stage("import-linter", partial(run_program, bin_ / "lint-imports", "--no-logo")),
+        Job("mypy", partial(run_program, bin_ / "mypy", f"services/{name}")),
+        Job("tests", partial(run_program, *pytest)),
+        Job("ruff", partial(run_program, bin_ / "ruff", "check", "--quiet", *_folders(name))),
+        Job("buf lint", partial(run_program, buf_path(), "lint")),
+        Job("import-linter", partial(run_program, bin_ / "lint-imports", "--no-logo")),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Stages of the command: each is timed and printed, and says what it did or why it failed."""
+"""Jobs of the command: each is timed and printed, and says what it did or why it failed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ run_program = partial(
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Job:
     """Something to do, which returns what it says. It raises SetupError."""
 
     title: str
     do: Callable[[], str]
 
 
-def passes(stage: Stage, *, clock: Clock) -> bool:
-    """Do what a stage is for and print its result."""
+def passes(job: Job, *, clock: Clock) -> bool:
+    """Do what a job is for and print its result."""
     start_s = clock.monotonic()
     try:
-        said = stage.do()
+        said = job.do()
     except SetupError as error:
-        print(f"FAIL {stage.title}\n{error}", flush=True)
+        print(f"FAIL {job.title}\n{error}", flush=True)
         return False
     last_line = said.strip().rpartition("\n")[2][:_MOST_CHARACTERS]
-    print(f"ok   {stage.title:<14} {clock.monotonic() - start_s:5.1f} s  {last_line}", flush=True)
+    print(f"ok   {job.title:<14} {clock.monotonic() - start_s:5.1f} s  {last_line}", flush=True)
     return True
