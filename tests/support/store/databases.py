@@ -11,6 +11,7 @@ from typing import Protocol
 
 import psycopg
 from sqlalchemy import Connection
+from sqlalchemy.engine import make_url
 
 from discovery.clock import Clock, SystemClock
 from services.chassis.store.database import Database
@@ -90,7 +91,10 @@ class PostgresDatabases:
     def url(self, name: str = "test") -> str:
         if name not in self._names:
             self._names[name] = self._pool.new()
-        return self._pool.url(self._names[name])
+        # A busy machine may take longer for a connection than a service would wait.
+        limit = {"connect_timeout": f"{WAIT_S:.0f}"}
+        url = make_url(self._pool.url(self._names[name])).update_query_dict(limit)
+        return url.render_as_string(hide_password=False)
 
     async def migrated(self, versions: Path, name: str) -> str:
         if name not in self._names:
