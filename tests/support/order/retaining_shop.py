@@ -85,7 +85,7 @@ class RetainingShop:
         request = order_of(f"customer-{number % 3}")
         if number % 5 == 0:
             request.payment_method = "pm_declined"
-        order = (await instance.orders.CreateOrder(request)).order
+        order = (await instance.orders.CreateOrder(request, timeout=WAIT_S)).order
         order_id = order.order_id
         if order.state != pb.ORDER_STATE_CONFIRMED:
             return order_id

@@ -10,6 +10,7 @@ from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
 from tradepost.type.v1.money_pb2 import Money
 
 from services.chassis.request.patience import patience_s
+from tests.support.limits import WAIT_S
 from tests.support.order.order_service import (
     Instance,
     OrderService,
@@ -28,7 +29,7 @@ async def test_an_order_comes_back_paid_and_allocated(grpc_stub: OrderServiceAsy
     request = order_of(quantity=2)
     request.lines.add(sku="tea", quantity=1)
     request.lines.add(sku="milk", quantity=3)
-    response = await grpc_stub.CreateOrder(request)
+    response = await grpc_stub.CreateOrder(request, timeout=WAIT_S)
     order = response.order
     assert order.state == pb.ORDER_STATE_CONFIRMED
     assert [(line.sku, line.quantity, line.line_total.minor_units) for line in order.lines] == [
@@ -60,12 +61,14 @@ async def test_an_expected_total_guards_the_price(grpc_stub: OrderServiceAsyncSt
     """A different total is refused as PRICE_CHANGED with both amounts; an equal one passes."""
     request = order_of(quantity=2)
     request.expected_total.CopyFrom(Money(currency_code="USD", minor_units=199))
-    order = (await grpc_stub.CreateOrder(request)).order
+    order = (await grpc_stub.CreateOrder(request, timeout=WAIT_S)).order
     assert order.refusal.reason == pb.ORDER_REFUSAL_REASON_PRICE_CHANGED
     assert dict(order.refusal.facts) == {"expected": "199", "actual": "200"}
     request = order_of(quantity=2)
     request.expected_total.CopyFrom(Money(currency_code="USD", minor_units=200))
-    assert (await grpc_stub.CreateOrder(request)).order.state == pb.ORDER_STATE_CONFIRMED
+    assert (
+        await grpc_stub.CreateOrder(request, timeout=WAIT_S)
+    ).order.state == pb.ORDER_STATE_CONFIRMED
 
 
 async def test_the_same_request_id_goes_on_waiting(
@@ -116,11 +119,11 @@ async def test_an_order_goes_on_when_its_caller_is_gone(
 
     order_service.script.during["ReserveStock"] = tell
     request = order_of("carl")
-    call = grpc_stub.CreateOrder(request)
+    call = grpc_stub.CreateOrder(request, timeout=WAIT_S)
     waiting = asyncio.ensure_future(call)
     await arrived.wait()
     waiting.cancel()
-    joined = (await grpc_stub.CreateOrder(request)).order
+    joined = (await grpc_stub.CreateOrder(request, timeout=WAIT_S)).order
     assert joined.state == pb.ORDER_STATE_CONFIRMED
 
 
@@ -147,11 +150,11 @@ async def test_validate_only_quotes_prices_and_writes_nothing(
     request = order_of("dora", quantity=4)
     request.validate_only = True
     request.request_id = ""
-    order = (await grpc_stub.CreateOrder(request)).order
+    order = (await grpc_stub.CreateOrder(request, timeout=WAIT_S)).order
     assert (order.order_id, order.state) == ("", pb.ORDER_STATE_RESERVING)
     assert (order.total.minor_units, order.lines[0].name) == (400, "Milk")
     request.lines[0].sku = "gold"
-    short = (await grpc_stub.CreateOrder(request)).order
+    short = (await grpc_stub.CreateOrder(request, timeout=WAIT_S)).order
     assert short.state == pb.ORDER_STATE_REJECTED
     assert short.refusal.shortages[0].available_count == 1
     after = await grpc_stub.ListOrders(rpc.ListOrdersRequest(page_size=1))
@@ -219,7 +222,7 @@ async def test_a_request_id_is_the_same_in_any_case(grpc_stub: OrderServiceAsync
     """The case of a UUID and the order of the lines make no difference to a request."""
     request = order_of()
     request.lines.add(sku="tea", quantity=1)
-    order = (await grpc_stub.CreateOrder(request)).order
+    order = (await grpc_stub.CreateOrder(request, timeout=WAIT_S)).order
     other = rpc.CreateOrderRequest()
     other.CopyFrom(request)
     other.request_id = request.request_id.upper()

@@ -20,6 +20,7 @@ from services.order.rebuild.command_line import rebuild_of
 from services.order.rebuild.procedure import RebuildError
 from tests.support.chassis.rich_status import refusal
 from tests.support.clock.shifted_clock import ShiftedClock
+from tests.support.limits import WAIT_S
 from tests.support.order import summary_events
 from tests.support.order.order_service import (
     order_of,
@@ -49,7 +50,7 @@ async def test_a_soak_at_retention_stays_flat(shop: RetainingShop) -> None:
     The order that is not settled stays, with its events below those that were removed.
     """
     async with shop.retaining() as instance:
-        stays = (await instance.orders.CreateOrder(order_of("ann"))).order
+        stays = (await instance.orders.CreateOrder(order_of("ann"), timeout=WAIT_S)).order
         await shop.orders_and_payments.pay(summary_events.captured(stays.order_id, 200))
         left = []
         for month in range(1, 4):
@@ -74,7 +75,7 @@ async def test_a_soak_at_retention_stays_flat(shop: RetainingShop) -> None:
 async def test_the_feed_begins_after_what_was_removed(shop: RetainingShop) -> None:
     """A removed position is OUT_OF_RANGE with the oldest one; an order that is left is whole."""
     async with shop.retaining() as instance:
-        stays = (await instance.orders.CreateOrder(order_of("ann"))).order.order_id
+        stays = (await instance.orders.CreateOrder(order_of("ann"), timeout=WAIT_S)).order.order_id
         (gone,) = await shop.sell(instance, 1)
         shop.clock.ahead = 2 * KEEP
         await shop.wait_until(lambda rows: rows["order_view"] == 1)
