@@ -1,11 +1,11 @@
 """Makes a release, step by step, unless something forbids it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from discovery.clock import Clock
 from scripts.releases.refusals import refusals
-from scripts.releases.steps import steps, tag_of
+from scripts.releases.steps import BUILDERS, steps, tag_of
 from scripts.tools.commands import SetupError, run
 
 EXIT_REFUSED = 1
@@ -17,12 +17,14 @@ def release(
     root: Path,
     *,
     clock: Clock,
+    builders: Sequence[str] = BUILDERS,
     dry_run: bool = False,
     say: Callable[[str], object] = print,
 ) -> int:
     """Release `version` of the checkout `root`, or say what that would do; the exit status.
 
-    Nothing is pushed. When a step fails, the files are again as they were committed.
+    `builders` are the programs of which the first that works builds the image. Nothing is pushed.
+    When a step fails, the files are again as they were committed.
     """
     if found := list(refusals(root, version)):
         say("\n".join(found))
@@ -30,7 +32,7 @@ def release(
     commit = run("git", "rev-parse", "HEAD", folder=root).strip()
     date = clock.now().date().isoformat()
     try:
-        for step in steps(root, version, commit=commit, date=date):
+        for step in steps(root, version, commit=commit, date=date, builders=builders):
             say(step.text)
             if not dry_run:
                 step.do()

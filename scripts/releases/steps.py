@@ -2,9 +2,8 @@
 
 import json
 import re
-import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,14 +11,14 @@ from pathlib import Path
 from scripts.releases import released_tables
 from scripts.releases.last_release import FOLDER, RELEASE, tables_file
 from scripts.tools.checks import RELEASED
-from scripts.tools.commands import run
+from scripts.tools.commands import SetupError, run
 from scripts.tools.paths import buf_path
 
 CHANGELOG = "CHANGELOG.md"
 UNRELEASED = "## Unreleased\n"
 CONTAINERFILE = "deploy/Containerfile"
 IMAGE = "tradepost"
-# Programs that build an image, the first one that is there is taken.
+# Programs that build an image; the first one that works is taken.
 BUILDERS = ("buildah", "podman", "docker")
 # The line in each file that has the version, which is in the group.
 VERSION_LINES: Mapping[str, str] = {
@@ -42,7 +41,9 @@ def tag_of(version: str) -> str:
     return f"v{version}"
 
 
-def steps(root: Path, version: str, *, commit: str, date: str) -> Iterator[Step]:
+def steps(
+    root: Path, version: str, *, commit: str, date: str, builders: Sequence[str] = BUILDERS
+) -> Iterator[Step]:
     """The steps that make `version` of the code at `commit`, in the checkout `root`."""
     for file, line in VERSION_LINES.items():
         yield Step(f"{file}: {version}", partial(_write_version, root / file, line, version))
@@ -62,20 +63,30 @@ def steps(root: Path, version: str, *, commit: str, date: str) -> Iterator[Step]
     wheel = (sys.executable, "-m", "hatchling", "build", "--target", "wheel")
     yield Step("dist/: the wheel", partial(run, *wheel, folder=root))
     if (root / CONTAINERFILE).exists():
-        yield _image(root, version)
+        yield _image(root, version, builders)
     message = f"Release {version}"
     yield Step(f"commit: {message}", partial(_commit, root, message))
     tag = ("git", "tag", "--annotate", tag_of(version), "--message", message)
     yield Step(f"tag: {tag_of(version)}", partial(run, *tag, folder=root))
 
 
-def _image(root: Path, version: str) -> Step:
+def _image(root: Path, version: str, builders: Sequence[str]) -> Step:
     name = f"{IMAGE}:{version}"
-    builder = next(filter(shutil.which, BUILDERS), None)
+    builder = next(filter(_works, builders), None)
     if builder is None:
-        return Step(f"no image: it takes one of {', '.join(BUILDERS)}", lambda: None)
+        text = f"no image: none of {', '.join(builders)} works here, try its `info`"
+        return Step(text, lambda: None)
     command = (builder, "build", "--file", CONTAINERFILE, "--tag", name, ".")
     return Step(f"image: {name}", partial(run, *command, folder=root))
+
+
+def _works(builder: str) -> bool:
+    """Whether a program can build images. Docker's client alone, without its server, can't."""
+    try:
+        run(builder, "info")
+    except SetupError:
+        return False
+    return True
 
 
 def _write_version(file: Path, line: str, version: str) -> None:

@@ -24,11 +24,27 @@ class Clone:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.builders: tuple[str, ...] = ()
+
+    def builder(self, name: str, commands: str) -> Path:
+        """A program that stands for a builder of images; the file it can write its words to."""
+        program, words = (self.root.with_name(f"{name}{ending}") for ending in ("", ".words"))
+        program.write_text(f"#!/bin/sh\n{commands.format(words=words)}\n")
+        program.chmod(0o700)
+        self.builders = (*self.builders, str(program))
+        return words
 
     def release(self, version: str = NEXT, *, dry_run: bool = False) -> tuple[int, str]:
         """The exit status and all lines."""
         said: list[str] = []
-        status = release(version, self.root, clock=CLOCK, dry_run=dry_run, say=said.append)
+        status = release(
+            version,
+            self.root,
+            clock=CLOCK,
+            builders=self.builders,
+            dry_run=dry_run,
+            say=said.append,
+        )
         return status, "\n".join(said)
 
     def git(self, *words: str) -> str:
@@ -100,6 +116,22 @@ def test_a_release_is_a_commit_a_tag_and_a_wheel(clone: Clone) -> None:
     ]
     # The same version again: it is released, its tag exists, and nothing is new.
     assert clone.release()[0] == EXIT_REFUSED
+
+
+def test_the_first_builder_that_works_builds_the_image(clone: Clone) -> None:
+    """A builder that is missing, or a client whose server doesn't run, stops no release."""
+    clone.builders = ("/missing/builder",)
+    clone.builder("client", 'echo "Cannot connect to the server" >&2; exit 1')
+    status, said = clone.release(dry_run=True)
+    assert status == 0
+    assert f"no image: none of {', '.join(clone.builders)} works here, try its `info`" in said
+
+    words = clone.builder("works", 'echo "$@" >> {words}')
+    status, said = clone.release()
+
+    assert (status, f"image: tradepost:{NEXT}" in said) == (0, True), said
+    built = f"build --file deploy/Containerfile --tag tradepost:{NEXT} ."
+    assert words.read_text().splitlines() == ["info", built]
 
 
 def test_a_release_that_must_not_be_made_is_refused(clone: Clone) -> None:
