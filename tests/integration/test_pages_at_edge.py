@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -12,7 +11,6 @@ from scripts.suite.secure.call_graph import CONSOLE, STOREFRONT
 from scripts.suite.secure.credentials import Tls
 from tests.support.browser.browser_page import module_browser, module_page, opened_page
 from tests.support.browser.inspection import screenshots, scrolls_sideways, serious_faults
-from tests.support.suite.replay_program import interrupt, printed_logins, read_until, replay
 from tests.support.suite.suite_pages import PagesAtEdge, suite_pages
 
 __all__ = ["module_browser", "module_page"]
@@ -92,12 +90,3 @@ async def test_two_people_have_two_sessions(shop: PagesAtEdge, module_browser: B
 
         assert "ann" in await one.inner_text("header")
         assert "ben" in await other.inner_text("header")
-
-
-async def test_a_secure_run_that_stays_says_what_to_open(tmp_path: Path) -> None:
-    """The printed URLs of shop and console lead to the login; Ctrl-C ends what served them."""
-    run = await replay("--baskets=1", "--stay", "--secure=files", f"--folder={tmp_path}")
-    printed = await read_until(run, "still serving")
-
-    assert await printed_logins(printed) == ["the shop", "the console"]
-    assert "stopped" in await interrupt(run)

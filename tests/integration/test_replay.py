@@ -51,21 +51,6 @@ class EndedReplay:
     folder: Path
 
 
-@pytest_asyncio.fixture(
-    scope="module",
-    loop_scope="session",
-    params=[(), ("--postgres",)],
-    ids=["sqlite", "postgresql"],
-)
-async def settled(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> EndedReplay:
-    """A run of real baskets with a seed with which several customers return everything."""
-    folder = tmp_path_factory.mktemp("settled")
-    plan = ("--baskets=150", "--seed=316", f"--json={folder / FIGURES}", f"--folder={folder}")
-    return await ended(await replay(*plan, *request.param), folder)
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def interrupted(tmp_path_factory: pytest.TempPathFactory) -> EndedReplay:
     """A run that gets a Ctrl-C while orders are placed."""
@@ -87,10 +72,25 @@ class SharedReplay:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SharedReplay]:
-    """A run that stays until the tests of this module are over."""
+    """A run of real baskets that stays until the tests of this module are over."""
     folder, port = tmp_path_factory.mktemp("shared"), free_range(10 + PORTS)
-    async with staying("--baskets=1", f"--first-port={port}", f"--folder={folder}") as run:
+    async with staying(*of_every_kind(folder), f"--first-port={port}") as run:
         yield SharedReplay(run, folder, port)
+
+
+def of_every_kind(folder: Path) -> tuple[str, ...]:
+    """Options for baskets among which several customers return everything."""
+    return "--baskets=150", "--seed=316", f"--json={folder / FIGURES}", f"--folder={folder}"
+
+
+def assert_settled(folder: Path) -> None:
+    """Every order is settled, every kind of outcome occurs, and every equation holds."""
+    report = json.loads((folder / FIGURES).read_text())
+    assert report["orders"] == sum(report["outcomes"].values())
+    occurring = {"CONFIRMED", "FULFILLED", "REJECTED", "REFUNDED", "RETURNED"}
+    assert occurring <= set(report["outcomes"])
+    assert len(report["books"]) >= 20
+    assert [line for line in report["books"] if not line["ok"]] == []
 
 
 async def ended(process: asyncio.subprocess.Process, folder: Path) -> EndedReplay:
@@ -99,21 +99,11 @@ async def ended(process: asyncio.subprocess.Process, folder: Path) -> EndedRepla
     return EndedReplay(process.returncode, output.decode(), folder)
 
 
-async def test_a_replay_of_real_baskets_balances_its_books(settled: EndedReplay) -> None:
-    """Every order is settled, every kind of outcome occurs, and every equation holds."""
-    assert settled.status == 0, settled.printed
-    report = json.loads((settled.folder / FIGURES).read_text())
-    assert report["orders"] == sum(report["outcomes"].values())
-    occurring = {"CONFIRMED", "FULFILLED", "REJECTED", "REFUNDED", "RETURNED"}
-    assert occurring <= set(report["outcomes"])
-    assert len(report["books"]) >= 20
-    assert [line for line in report["books"] if not line["ok"]] == []
-
-
-async def test_amounts_have_a_currency(settled: EndedReplay) -> None:
+async def test_a_replay_of_real_baskets_balances_its_books(shared: SharedReplay) -> None:
     """The books show amounts with their currency, and the run says why orders are rejected."""
-    assert re.search(r"captured = totals of paid orders.*\d\.\d\d USD", settled.printed)
-    assert "rejected on purpose" in settled.printed
+    assert_settled(shared.folder)
+    assert re.search(r"captured = totals of paid orders.*\d\.\d\d USD", shared.run.printed)
+    assert "rejected on purpose" in shared.run.printed
 
 
 async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
@@ -142,10 +132,12 @@ async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
 async def test_an_interrupted_replay_leaves_nothing_running(tmp_path: Path) -> None:
     """Ctrl-C during `--stay` says at once what it waits for, and ends all that the replay started.
 
-    The stop takes seconds, in which a silent program would look stuck.
+    The stop takes seconds, in which a silent program would look stuck. This run has its orders on
+    PostgreSQL, and its books balance, too.
     """
-    process = await replay("--baskets=1", "--stay", "--postgres", f"--folder={tmp_path}")
+    process = await replay("--stay", "--postgres", *of_every_kind(tmp_path))
     await read_until(process, "export CONSUL_HTTP_ADDR=")
+    assert_settled(tmp_path)
 
     stopping, *rest = (await interrupt(process)).splitlines()
 

@@ -36,7 +36,7 @@ from tests.support.attempts.tokens import Unproven, unproven_tokens
 from tests.support.identity.whole_suite import ACCESS_REASONS, ALLOWED, ROLES, expected_verdict
 from tests.support.limits import WAIT_S
 from tests.support.suite.programs import run
-from tests.support.suite.replay_program import interrupt, read_until, replay
+from tests.support.suite.replay_program import interrupt, printed_logins, read_until, replay
 from tests.support.suite.secure_edge import SecureEdge, secure_edge
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -63,16 +63,20 @@ async def edge(
 async def test_the_printed_lines_work(tls: Tls, tmp_path: Path) -> None:
     """Those of `./scripts/run --secure --stay`, as they are printed.
 
-    They get a token, place an order, read it, watch it as it goes on, and cancel it.
+    They get a token, place an order, read it, watch it as it goes on, and cancel it. The URLs of
+    shop and console lead to the login, and Ctrl-C ends what served them.
     """
     process = await replay("--baskets=1", f"--secure={tls}", "--stay", f"--folder={tmp_path}")
-    await read_until(process, "the edge: https://localhost:")
+    pages = await read_until(process, "the edge: https://localhost:")
     printed = await read_until(process, ":cancel ")
     lines = [line for line in printed.splitlines() if line.startswith("  ")]
     read = lines[2]
     result = await run("bash", "-c", "\n".join([*lines, read]), folder=ROOT)
-    await interrupt(process)
+    logins = await printed_logins(pages)
+    stopped = await interrupt(process)
 
+    assert logins == ["the shop", "the console"]
+    assert "stopped" in stopped
     read_once, *events, cancelled, read_again = [
         line for line in result.out.replace("}{", "}\n{").splitlines() if line
     ]

@@ -1,15 +1,16 @@
-"""The commands of docs/edge.md, as they stand there, against a real edge."""
+"""The commands of docs/edge.md, and the lines that a run with --stay prints, at a real edge."""
 
 import json
 import os
 import re
+import uuid
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 from scripts.suite.cluster import Cluster
-from scripts.suite.edge import SuiteEdge, running_edge
+from scripts.suite.edge import SuiteEdge, lines_to_try, running_edge
 from scripts.tools.paths import ROOT
 from services.edge.contract.contract import read
 from services.edge.resources.own_errors import OWN_ERRORS
@@ -50,6 +51,24 @@ async def test_the_commands_work(edge: SuiteEdge) -> None:
     assert [each["version"] for each in events].count("1") == 1
     paths = re.findall(r'^"(/v1/[^"]*)"$', result.out, re.MULTILINE)
     assert sorted(paths) == sorted(json.loads(read().openapi)["paths"])
+
+
+async def test_the_printed_lines_work(edge: SuiteEdge) -> None:
+    """They place an order, read it, watch it as it goes on, and cancel it."""
+    place, read_it, watch, cancel = lines_to_try(
+        edge.url, "CRUNCHY-ARMCHAIR", new_id=uuid.UUID(int=7), credentials=None
+    )
+
+    result = await run("bash", "-c", f"{place}\n{read_it}\n{watch}\n{cancel}\n{read_it}")
+
+    read_once, *events, cancelled, read_again = [
+        line for line in result.out.replace("}{", "}\n{").splitlines() if line
+    ]
+    assert '"state":"ORDER_STATE_CONFIRMED"' in read_once
+    assert events[0].startswith('data: {"order":{')
+    assert '"state":"ORDER_STATE_CONFIRMED"' in events[-1]
+    assert '"state":"ORDER_STATE_REFUNDED"' in cancelled
+    assert '"state":"ORDER_STATE_REFUNDED"' in read_again
 
 
 async def test_the_page_lists_the_edges_own_errors() -> None:

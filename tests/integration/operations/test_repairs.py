@@ -18,31 +18,31 @@ from tests.support.limits import WAIT_S
 from tests.support.store.databases import tamper
 from tests.support.suite.breakable_suite import CLOCK, POLL_S, BreakableSuite, settled
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NAMESPACE = UUID("5b1d1a52-0002-4a0e-9d0f-6b8f0f6f2a11")
 CONSUMER = "inventory-checkout-of-orders"
 ORDERS = 6
 
 
-async def choreographed(breakable: BreakableSuite, *, run: str) -> list[CreateOrderRequest]:
+async def choreographed(suite: BreakableSuite, *, run: str) -> list[CreateOrderRequest]:
     """Requests for the same orders in every run, with request_ids of the run."""
-    requests = [await breakable.a_request(60 + number) for number in range(ORDERS)]
+    requests = [await suite.a_request(60 + number) for number in range(ORDERS)]
     for number, request in enumerate(requests):
         request.request_id = str(uuid5(NAMESPACE, f"{run} {number}"))
         request.coordination = Coordination.COORDINATION_CHOREOGRAPHED
     return requests
 
 
-async def create(breakable: BreakableSuite, request: CreateOrderRequest) -> Order:
-    created = await breakable.stubs.orders.CreateOrder(request, timeout=WAIT_S)
-    return await settled(breakable.stubs.orders, created.order.order_id)
+async def create(suite: BreakableSuite, request: CreateOrderRequest) -> Order:
+    created = await suite.stubs.orders.CreateOrder(request, timeout=WAIT_S)
+    return await settled(suite.stubs.orders, created.order.order_id)
 
 
-async def dead_letters(breakable: BreakableSuite) -> Sequence[DeadLetter]:
+async def dead_letters(suite: BreakableSuite) -> Sequence[DeadLetter]:
     """Wait until inventory has dead letters; return them."""
     request = event_rpc.ListDeadLettersRequest(consumer=CONSUMER)
-    stub = breakable.stubs.dead_letters["inventory"]
+    stub = suite.stubs.dead_letters["inventory"]
     async with asyncio.timeout(WAIT_S):
         while not (found := (await stub.ListDeadLetters(request)).dead_letters):
             await CLOCK.sleep(POLL_S)
@@ -55,31 +55,27 @@ def outcome(order: Order) -> tuple[int, int, list[tuple[str, int, int]]]:
     return order.state, order.total.minor_units, lines
 
 
-async def test_a_broken_order_delays_no_other_and_can_be_repaired(
-    breakable: BreakableSuite,
-) -> None:
+async def test_a_broken_order_delays_no_other_and_can_be_repaired(suite: BreakableSuite) -> None:
     """Other orders are confirmed while a broken one waits; after a repair it is confirmed, too.
 
     The books balance, and no dead letter is left.
     """
-    healthy = [
-        outcome(await create(breakable, each)) for each in await choreographed(breakable, run="1st")
-    ]
-    broken, *others = await choreographed(breakable, run="2nd")
-    database = breakable.slots("inventory")[0].environment["DATABASE_URL"]
+    healthy = [outcome(await create(suite, each)) for each in await choreographed(suite, run="1st")]
+    broken, *others = await choreographed(suite, run="2nd")
+    database = suite.slots("inventory")[0].environment["DATABASE_URL"]
     item = broken.lines[0].sku
     tamper(database, f"CREATE UNIQUE INDEX broken ON reservation_line (sku) WHERE sku = '{item}'")
 
-    waiting = asyncio.create_task(create(breakable, broken))
-    (letter,) = await dead_letters(breakable)
-    confirmed = await asyncio.gather(*(create(breakable, each) for each in others))
+    waiting = asyncio.create_task(create(suite, broken))
+    (letter,) = await dead_letters(suite)
+    confirmed = await asyncio.gather(*(create(suite, each) for each in others))
     order_id = letter.event.aggregate_id
-    held_up = await breakable.stubs.orders.GetOrder(GetOrderRequest(order_id=order_id))
+    held_up = await suite.stubs.orders.GetOrder(GetOrderRequest(order_id=order_id))
     assert held_up.order.state == OrderState.ORDER_STATE_RESERVING
     assert {order.state for order in confirmed} == {OrderState.ORDER_STATE_CONFIRMED}
 
     tamper(database, "DROP INDEX broken")
-    await breakable.stubs.dead_letters["inventory"].ReplayDeadLetters(
+    await suite.stubs.dead_letters["inventory"].ReplayDeadLetters(
         event_rpc.ReplayDeadLettersRequest(
             request_id=str(uuid5(NAMESPACE, "replay")), consumer=CONSUMER, aggregate_id=order_id
         )
@@ -87,4 +83,4 @@ async def test_a_broken_order_delays_no_other_and_can_be_repaired(
     repaired = await waiting
     assert repaired.order_id == order_id
     assert [outcome(order) for order in (repaired, *confirmed)] == healthy
-    assert await breakable.wrong_books() == []
+    assert await suite.wrong_books() == []
