@@ -17,6 +17,7 @@ from tests.support.deploy.prometheus import prometheus
 FOLDER = ROOT / "deploy/monitoring"
 RULES, DASHBOARD = FOLDER / "alerts.yaml", FOLDER / "dashboard.json"
 UNIT_TESTS = ROOT / "tests/deploy/monitoring/alerts.test.yaml"
+REAL_FAULTS = ROOT / "tests/deploy/monitoring/test_real_faults.py"
 NAME = re.compile(r"\b(?:tradepost|grpc_server)_[a-z_]+")
 
 
@@ -63,6 +64,13 @@ def test_each_rule_fires_when_it_should_and_only_then() -> None:
     promtool("test", "rules", UNIT_TESTS)
     assert alerts == set(tried)
     assert len(tried) == 2 * len(alerts)
+
+
+def test_every_alert_is_fired_by_a_real_fault() -> None:
+    """A rule that is added gets a test in which a real service is broken."""
+    alerts = re.findall(r"alert: (\w+)", RULES.read_text())
+    faults = REAL_FAULTS.read_text()
+    assert [each for each in alerts if f'until_firing("{each}"' not in faults] == []
 
 
 @pytest.mark.parametrize("text", [RULES.read_text(), "\n".join(expressions())])
