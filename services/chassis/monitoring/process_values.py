@@ -6,6 +6,7 @@ Exporters read them on other threads, so each is one number, or a copy.
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from services.chassis.retention.worker import RetentionWorker
 from services.chassis.store.database import Database
 from services.chassis.store.unit.change import Change
 from services.chassis.telemetry import declared_metrics as declared
@@ -53,6 +54,11 @@ def show_store(metrics: MetricRecorder, database: Database) -> None:
 def show_leases(metrics: MetricRecorder, leases: Leases) -> None:
     """Show the leases that were taken over from others."""
     metrics.observe(declared.LEASES_LOST, lambda: _by_name(leases.lost))
+
+
+def show_retention(metrics: MetricRecorder, worker: RetentionWorker) -> None:
+    """Show how much this process has archived and removed."""
+    metrics.observe(declared.RETENTION_REMOVED, lambda: {(): worker.removed})
 
 
 def _by_name(counts: Mapping[str, int]) -> Values:

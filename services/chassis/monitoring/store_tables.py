@@ -61,6 +61,10 @@ def _dead_letters(rows: Sequence[SampledRow], _: int) -> Shown:
     return {declared.DEAD_LETTERS: {(consumer,): number for consumer, _, number, *_ in rows}}
 
 
+def _retention_passes(rows: Sequence[SampledRow], _: int) -> Shown:
+    return {declared.RETENTION_STOPPED: {(): sum(failed for *_, failed in rows)}}
+
+
 WORK = SampledTable(
     select(
         LEASE.c.kind,
@@ -91,6 +95,14 @@ DEAD_LETTERS = SampledTable(
     .group_by(SUBSCRIPTION.c.consumer),
     (declared.DEAD_LETTERS,),
     _dead_letters,
+)
+# An instance without a retention doesn't ask: the row of an earlier one may be left.
+RETENTION_PASSES = SampledTable(
+    select(NO_TEXT, NO_TEXT, NOTHING, NOTHING, count_if(LEASE.c.last_error != ""))
+    .select_from(LEASE)
+    .where(LEASE.c.kind == RETENTION),
+    (declared.RETENTION_STOPPED,),
+    _retention_passes,
 )
 # How far each consumer is: its epoch is the detail, its position the number.
 POSITIONS = select(

@@ -79,6 +79,8 @@ class RetentionWorker:
         self._leases = leases
         self._clock = clock
         self._consumers = SlowestConsumer(archivable.service, retention.consumers)
+        # How many aggregates this process has archived and removed.
+        self.removed = 0
         self._archive = ArchiveWriter(retention.folder, service=archivable.service, run=run_id)
         self._driver = Driver(
             kind=RETENTION,
@@ -150,7 +152,9 @@ class RetentionWorker:
         removed = 0
         while not self._driver.draining:
             found = await self._without_parent(await self._database.read(self._find, query))
-            removed += await self._move(claim, found)
+            moved = await self._move(claim, found)
+            removed += moved
+            self.removed += moved
             if found.page.next_after is None:
                 break
             query = query.going_on(found.page)

@@ -190,17 +190,21 @@ def _measured(
     if recorders is None or recorders.metrics is None:
         return
     # This imports OpenTelemetry, which only a measured process shall do.
-    from services.chassis.monitoring import process_values, sampler  # noqa: PLC0415
+    from services.chassis.monitoring import process_values, sampler, store_tables  # noqa: PLC0415
 
     process_values.show_admission(recorders.metrics, admission)
     if service.leases is not None:
         process_values.show_leases(recorders.metrics, service.leases)
     if service.database is not None:
         process_values.show_store(recorders.metrics, service.database)
+        tables = service.sampled
+        if service.retention is not None:
+            process_values.show_retention(recorders.metrics, service.retention)
+            tables = (*tables, store_tables.RETENTION_PASSES)
         yield sampler.sampler_of(
             recorders.metrics,
             database=service.database,
-            tables=service.sampled,
+            tables=tables,
             subscriptions=service.consumed.subscriptions,
             channels=recorders.channels,
             clock=clock,

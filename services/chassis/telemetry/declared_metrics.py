@@ -118,6 +118,20 @@ LEASES_LOST = Metric(
     ("cause",),
 )
 
+# What a retention archives and removes.
+RETENTION_REMOVED = Metric(
+    "tradepost.retention.removed",
+    Kind.OBSERVED_COUNTER,
+    "{aggregate}",
+    "Orders, payments, reservations or notifications that this process has archived and removed.",
+)
+RETENTION_STOPPED = Metric(
+    "tradepost.retention.stopped",
+    Kind.SAMPLED,
+    "1",
+    "1 while the service's last pass ended early: nothing is removed; else 0.",
+)
+
 # The feeds that a service consumes.
 LAG_EVENTS = Metric(
     "tradepost.consumer.lag",
@@ -168,6 +182,7 @@ METRICS = (
     *(CALL_STARTED, CALL_DURATION, ADMITTED, SHED),
     *(WRITES_WAITING, BATCH_SIZE, COMMIT_DURATION, READS_RUNNING, READS_WAITING, EVENTS_APPENDED),
     *(UNFINISHED, OLDEST_AGE, NEEDS_REVIEW, LEASES_LOST),
+    *(RETENTION_REMOVED, RETENTION_STOPPED),
     *(LAG_EVENTS, LAG_SECONDS, DEAD_LETTERS),
     *(INSTANCES, EJECTIONS, BREAKER_REFUSES),
 )

@@ -37,7 +37,11 @@ HASTENED = {
     r"lag_time_seconds\) > 120": "lag_time_seconds) > 2",
     r"saga_age_seconds\) > 600": "saga_age_seconds) > 2",
 }
-SETTINGS = {"TRADEPOST_MAX_WATCHING": "1"}
+SETTINGS = {
+    "TRADEPOST_MAX_WATCHING": "1",
+    "TRADEPOST_RETENTION_DAYS": "1",
+    "TRADEPOST_RETENTION_INTERVAL_S": "1",
+}
 # More calls at once than two in 10 s, which is the least that the alerts take for many.
 CALLS = 40
 # The store accepts one order of Eve; the next one breaks this index.
@@ -108,6 +112,7 @@ async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wat
                 "TRADEPOST_REGISTRY": "consul",
                 "TRADEPOST_METRICS_PORT": str(port),
                 "TRADEPOST_NOTIFICATION_SENDER_URL": f"file://{folder}",
+                "TRADEPOST_RETENTION_FOLDER": str(folder),
             }
             started.append(await stack.enter_async_context(service_process(name, environment)))
         order, notification = started
@@ -136,6 +141,20 @@ async def test_services_that_are_not_there_are_named(watched: Watched) -> None:
     found = {each["service_name"] for each in await server.firing("TradepostNoInstance")}
     assert found == {"payment", "inventory"}
     assert await server.firing("TradepostConsumerLag") == []
+
+
+async def test_a_retention_that_cannot_remove_anything_is_told(watched: Watched) -> None:
+    """Orders stay while a service that follows them is away and can't say how far it is.
+
+    What the notification service has is followed by nobody.
+    """
+    await watched.server.until_firing("TradepostRetentionStopped", service_name="order")
+
+    stopped = await watched.server.query("tradepost_retention_stopped")
+    assert {each["metric"]["service_name"]: each["value"][1] for each in stopped} == {
+        "order": "1",
+        "notification": "0",
+    }
 
 
 async def test_a_store_that_takes_no_writes_makes_its_consumer_lag(watched: Watched) -> None:

@@ -31,6 +31,8 @@ from tests.support.order.orders_and_payment_feed import (
 )
 from tests.support.order.retaining_shop import CLOCK, KEEP, RetainingShop, logged
 from tests.support.store.databases import Databases
+from tests.support.telemetry.exporting import exported_metrics
+from tests.support.telemetry.scrape import scraped_once
 
 
 @pytest.fixture
@@ -135,6 +137,22 @@ async def test_what_a_consumer_has_not_applied_stays(shop: RetainingShop) -> Non
     async with shop.retaining():
         await CLOCK.sleep(0.5)
         assert (await shop.rows())["order_view"] == 5
+
+
+async def test_metrics_tell_how_many_orders_were_removed(shop: RetainingShop) -> None:
+    """And that nothing stops the retention."""
+    async with exported_metrics() as exported:
+        shop.orders_and_payments.order_service.recorders = exported.recorders
+        async with shop.retaining() as instance:
+            await shop.sell(instance, 5)
+            shop.clock.ahead = 2 * KEEP
+            await scraped_once(
+                exported.port,
+                lambda found: (
+                    found.value("tradepost_retention_removed_total") == 5
+                    and found.value("tradepost_retention_stopped") == 0
+                ),
+            )
 
 
 async def test_a_full_disk_removes_nothing(shop: RetainingShop) -> None:
