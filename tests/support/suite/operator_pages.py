@@ -1,7 +1,8 @@
 """The commands of docs/operations: finds the blocks for a shell on a page, and runs them.
 
 A block's kind is the second word of its fence: none for one that is run, `sqlite` or `postgresql`
-for one of that database, `repair` for lines that are asked with ids of nothing, and `unbalanced`
+for one of that database, `server` for a whole
+server of PostgreSQL, `repair` for lines that are asked with ids of nothing, and `unbalanced`
 for a check that must find something.
 """
 
@@ -15,7 +16,7 @@ from scripts.tools.paths import ROOT, postgres_bin
 from tests.support.suite.programs import ProgramResult, run
 
 FOLDER = ROOT / "docs/operations"
-KINDS = ("", "sqlite", "postgresql", "repair", "unbalanced")
+KINDS = ("", "sqlite", "postgresql", "server", "repair", "unbalanced")
 _FENCE = re.compile(r"^```(.*)$")
 # A command that fails ends the script. That grep finds no line is no failure.
 _STRICT = """
