@@ -7,29 +7,39 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from tradepost.event.v1.event_service_pb2 import GetFeedRequest, ListSubscriptionsRequest
 from tradepost.inventory.v1.inventory_service_pb2 import ListReservationsRequest
 from tradepost.notification.v1.notification_service_pb2 import ListNotificationsRequest
+from tradepost.order.admin.v1.saga_admin_service_pb2 import GetSagaRequest
 from tradepost.order.v1.order_pb2 import Order, OrderState
-from tradepost.order.v1.order_service_pb2 import CancelOrderRequest, CreateOrderRequest
+from tradepost.order.v1.order_service_pb2 import CancelOrderRequest, GetOrderRequest
 
 from services.console.books.books_reader import BooksReader
 from services.console.reading.asker import Asker
 from tests.support.limits import WAIT_S
-from tests.support.store.databases import SQLITE
 from tests.support.suite.breakable_suite import CLOCK, POLL_S, BreakableSuite, settled
 from tests.support.suite.operator_pages import addresses, commands, shell
-from tests.support.suite.programs import ProgramResult
+from tests.support.suite.restored_service import (
+    PAGE,
+    UNBALANCED,
+    back_up,
+    books,
+    cancel,
+    caught_up,
+    named,
+    placed,
+    restore,
+    variables_of,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PAGE = "backup-and-restore.md"
-UNBALANCED = 1
 MINUTE = timedelta(seconds=61)
 # What names a lost order, and what is left of it in the books when it has been settled.
+RESERVED = "committed reservations without such an order, or the reverse"
+TWICE = "mails without such a notification, or the reverse"
 LOST = {
     "orders whose capture is not their total",
-    "committed reservations without such an order, or the reverse",
+    RESERVED,
     "notifications without such an order, or the reverse",
 }
 
@@ -40,87 +50,55 @@ LEFT = {
 }
 
 
-async def placed(suite: BreakableSuite, request: CreateOrderRequest) -> Order:
-    """Place an order and wait until it is confirmed."""
-    order = (await suite.stubs.orders.CreateOrder(request, timeout=WAIT_S)).order
-    return await settled(suite.stubs.orders, order.order_id)
-
-
-async def cancel(suite: BreakableSuite, order: Order, number: int) -> Order:
-    """Cancel a confirmed order and wait until its money is back."""
-    request = CancelOrderRequest(request_id=str(UUID(int=number)), order_id=order.order_id)
-    await suite.stubs.orders.CancelOrder(request, timeout=WAIT_S)
-    return await settled(suite.stubs.orders, order.order_id)
-
-
-async def restore(suite: BreakableSuite, variables: dict[str, str]) -> None:
-    """Stop the service, put its database back and start it, as the page says."""
-    slot = suite.slots("order")[0]
-    before = await suite.cluster.instances("order")
-    stop, *rest = commands(PAGE, "", SQLITE, heading="Restore").splitlines(keepends=True)
-    assert slot.process is not None
-    done = await shell(stop, {**variables, "ORDER_PIDS": str(slot.process.pid)})
-    assert done.code == 0, done.err
-    await asyncio.to_thread(slot.process.wait, WAIT_S)
-    done = await shell("".join(rest), variables)
-    assert done.code == 0, done.err
-    assert "follows" in done.out
-    await slot.start()
-    await suite.cluster.wait_registered(replaced=before)
-
-
-async def caught_up(suite: BreakableSuite) -> None:
-    """Wait until mails follow the new history, and no consumer of any service is behind."""
-    epoch = (await suite.stubs.feeds["order"].GetFeed(GetFeedRequest())).epoch
+async def lost_and_restored(suite: BreakableSuite, service: str, folder: Path) -> Order:
+    """Place an order between the backup of a service and the restore; return it."""
+    variables = await variables_of(suite, service, str(folder))
+    await back_up(variables)
+    request = await suite.a_request(len(service) + 30)
+    lost = await placed(suite, request)
+    mails = ListNotificationsRequest(order_id=lost.order_id)
     async with asyncio.timeout(WAIT_S):
-        while True:
-            answers = {
-                service: await stub.ListSubscriptions(ListSubscriptionsRequest())
-                for service, stub in suite.stubs.subscriptions.items()
-            }
-            listed = [one for answer in answers.values() for one in answer.subscriptions]
-            (mails,) = answers["notification"].subscriptions
-            is_current = all(one.HasField("lag_count") and not one.lag_count for one in listed)
-            if mails.epoch == epoch and is_current:
-                assert [one.refusal for one in listed if one.refusal] == []
-                return
+        while not (await suite.stubs.notifications.ListNotifications(mails)).notifications:
             await CLOCK.sleep(POLL_S)
+    await restore(suite, service, variables)
+    await caught_up(suite, service)
+    return lost
 
 
-async def books(variables: dict[str, str]) -> ProgramResult:
-    """Check the books as the page says."""
-    return await shell(f"trap - ERR\n{commands(PAGE, 'unbalanced')}", variables)
+async def wrong_about(suite: BreakableSuite, order: Order) -> set[str]:
+    """The equations whose check, as on the page, names the order."""
+    checked = await books(await addresses(suite.cluster))
+    return {name for name, ids in named(checked).items() if order.order_id in ids}
 
 
-def named(checked: ProgramResult) -> dict[str, set[str]]:
-    """The ids that the check names, by equation."""
-    lines = [line.rpartition(": ") for line in checked.out.splitlines() if ": " in line]
-    return {name: set(ids.split()) for name, _, ids in lines}
+async def test_what_a_restored_inventory_forgot_is_named_and_ends_with_its_order(
+    suite: BreakableSuite, tmp_path: Path
+) -> None:
+    """The order is cancelled: its money goes back, and its units are no longer committed."""
+    lost = await lost_and_restored(suite, "inventory", tmp_path)
+
+    assert await wrong_about(suite, lost) == {RESERVED}
+    assert (await cancel(suite, lost, 81)).state == OrderState.ORDER_STATE_REFUNDED
+    assert await wrong_about(suite, lost) == set()
 
 
 async def test_what_a_restored_order_service_forgot_is_named_and_can_be_settled(
     suite: BreakableSuite, tmp_path: Path
 ) -> None:
     """Consumers go on by themselves, nothing is skipped, and the books name what was lost."""
-    variables = {
-        **await addresses(suite.cluster),
-        "ORDER_DATABASE_URL": suite.database_url("order"),
-        "ORDER_DB": suite.database_url("order").removeprefix("sqlite:///"),
-        "BACKUPS": str(tmp_path),
-    }
+    variables = await variables_of(suite, "order", str(tmp_path))
     kept = await placed(suite, await suite.a_request(1))
     returned = await placed(suite, await suite.a_request(2))
     reader = BooksReader(suite.stubs, clock=CLOCK)
     asker = Asker((), frozenset({"OPERATOR"}), WAIT_S)
-    done = await shell(commands(PAGE, SQLITE, heading="Back up"), variables)
-    assert done.code == 0, done.err
+    await back_up(variables)
     assert (await cancel(suite, returned, 77)).state == OrderState.ORDER_STATE_REFUNDED
     lost = await placed(suite, await suite.a_request(3))
     assert await suite.wrong_books() == []
     await reader.look(asker, for_s=WAIT_S)
 
-    await restore(suite, variables)
-    await caught_up(suite)
+    await restore(suite, "order", variables)
+    await caught_up(suite, "order")
 
     assert (await settled(suite.stubs.orders, kept.order_id)).state == kept.state
     again = await placed(suite, await suite.a_request(4))
@@ -165,4 +143,37 @@ async def settle(suite: BreakableSuite, lost: Order, variables: dict[str, str]) 
     assert json.dumps(lost.payment_id) in done.out
     rewound = await shell(commands(PAGE, "", heading="If no epoch was begun"), variables)
     assert rewound.code == 0, rewound.err
-    await caught_up(suite)
+    await caught_up(suite, "order")
+
+
+async def test_what_a_restored_payment_service_forgot_is_named(
+    suite: BreakableSuite, tmp_path: Path
+) -> None:
+    """The processor has the money; who cancels the order makes it wait for an operator."""
+    lost = await lost_and_restored(suite, "payment", tmp_path)
+
+    assert await wrong_about(suite, lost) == {"orders whose capture is not their total"}
+    assert "processor captured = ledger" in (await books(await addresses(suite.cluster))).out
+    cancelling = CancelOrderRequest(request_id=str(UUID(int=82)), order_id=lost.order_id)
+    call = suite.stubs.orders.CancelOrder(cancelling, timeout=WAIT_S)
+    async with asyncio.timeout(WAIT_S):
+        asked = GetOrderRequest(order_id=lost.order_id)
+        while not (await suite.stubs.orders.GetOrder(asked)).order.needs_review:
+            await CLOCK.sleep(POLL_S)
+    call.cancel()
+    saga = (await suite.stubs.sagas.GetSaga(GetSagaRequest(order_id=lost.order_id))).saga
+    assert saga.review_reason == "PAYMENT_NOT_FOUND"
+
+
+async def test_a_restored_notification_service_writes_its_mails_again(
+    suite: BreakableSuite, tmp_path: Path
+) -> None:
+    """The customer gets the mail a second time; nothing is wrong about the order."""
+    lost = await lost_and_restored(suite, "notification", tmp_path)
+
+    asked = ListNotificationsRequest(order_id=lost.order_id)
+    (again,) = (await suite.stubs.notifications.ListNotifications(asked)).notifications
+    (twice,) = [each for each in await suite.wrong_books() if each.name == TWICE]
+    assert len(twice.ids) == 1
+    assert again.notification_id not in twice.ids
+    assert await wrong_about(suite, lost) == set()
