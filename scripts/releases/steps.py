@@ -17,14 +17,17 @@ from scripts.tools.paths import buf_path
 CHANGELOG = "CHANGELOG.md"
 UNRELEASED = "## Unreleased\n"
 CONTAINERFILE = "deploy/Containerfile"
-IMAGE = "tradepost"
+# The images, and how the Containerfile is asked for each.
+IMAGES: Mapping[str, Sequence[str]] = {"tradepost": (), "tradepost-edge": ("--target", "edge")}
 # Programs that build an image; the first one that works is taken.
 BUILDERS = ("buildah", "podman", "docker")
-# The line in each file that has the version, which is in the group.
+# The lines in each file that have the version, which is in the group.
 VERSION_LINES: Mapping[str, str] = {
     "pyproject.toml": r'^version = "(.+)"$',
     "services/chassis/server/settings.py": r'^    version: str = "(.+)"$',
     "docs/operations/settings.md": r"^\| `TRADEPOST_VERSION` \| (\S+) \|",
+    "deploy/Containerfile": r"^ARG VERSION=(\S+)$",
+    "deploy/kubernetes/base/kustomization.yaml": r"newTag: ([^\s}]+)",
 }
 
 
@@ -62,22 +65,26 @@ def steps(
     )
     wheel = (sys.executable, "-m", "hatchling", "build", "--target", "wheel")
     yield Step("dist/: the wheel", partial(run, *wheel, folder=root))
-    if (root / CONTAINERFILE).exists():
-        yield _image(root, version, builders)
+    yield from _images(root, version, commit, builders)
     message = f"Release {version}"
     yield Step(f"commit: {message}", partial(_commit, root, message))
     tag = ("git", "tag", "--annotate", tag_of(version), "--message", message)
     yield Step(f"tag: {tag_of(version)}", partial(run, *tag, folder=root))
 
 
-def _image(root: Path, version: str, builders: Sequence[str]) -> Step:
-    name = f"{IMAGE}:{version}"
+def _images(root: Path, version: str, commit: str, builders: Sequence[str]) -> Iterator[Step]:
     builder = next(filter(_works, builders), None)
     if builder is None:
         text = f"no image: none of {', '.join(builders)} works here, try its `info`"
-        return Step(text, lambda: None)
-    command = (builder, "build", "--file", CONTAINERFILE, "--tag", name, ".")
-    return Step(f"image: {name}", partial(run, *command, folder=root))
+        yield Step(text, lambda: None)
+        return
+    for image, target in IMAGES.items():
+        name = f"{image}:{version}"
+        command = (
+            *(builder, "build", "--file", CONTAINERFILE, *target),
+            *("--build-arg", f"REVISION={commit}", "--tag", name, "."),
+        )
+        yield Step(f"image: {name}", partial(run, *command, folder=root))
 
 
 def _works(builder: str) -> bool:
@@ -91,8 +98,12 @@ def _works(builder: str) -> bool:
 
 def _write_version(file: Path, line: str, version: str) -> None:
     text = file.read_text()
-    (found,) = re.finditer(line, text, re.MULTILINE)
-    file.write_text(text[: found.start(1)] + version + text[found.end(1) :])
+    found = list(re.finditer(line, text, re.MULTILINE))
+    if not found:
+        raise SetupError(f"{file}: no line has the version, as in {line}")
+    for each in reversed(found):
+        text = text[: each.start(1)] + version + text[each.end(1) :]
+    file.write_text(text)
 
 
 def _name_section(file: Path, heading: str) -> None:

@@ -75,6 +75,8 @@ def clone(tmp_path: Path) -> Clone:
     clone = Clone(root)
     clone.git("config", "user.name", "Ada")
     clone.git("config", "user.email", "ada@tradepost.localhost")
+    # There is nothing yet right after a release.
+    clone.edit("CHANGELOG.md", "## Unreleased\n", "## Unreleased\n\n### Added\n- Something.\n")
     return clone
 
 
@@ -118,7 +120,19 @@ def test_a_release_is_a_commit_a_tag_and_a_wheel(clone: Clone) -> None:
     assert clone.release()[0] == EXIT_REFUSED
 
 
-def test_the_first_builder_that_works_builds_the_image(clone: Clone) -> None:
+def test_no_file_that_is_shipped_keeps_the_version_before(clone: Clone) -> None:
+    """Manifests start the image of the release, and its programs say which they are."""
+    before = tomllib.loads((clone.root / "pyproject.toml").read_text())["project"]["version"]
+
+    assert clone.release()[0] == 0
+
+    shipped = clone.git("ls-files", "deploy", "services", "discovery", "docs/operations")
+    texts = {file: (clone.root / file).read_text() for file in shipped.splitlines()}
+    assert [file for file, text in texts.items() if before in text] == []
+    assert f"newTag: {NEXT}" in texts["deploy/kubernetes/base/kustomization.yaml"]
+
+
+def test_the_first_builder_that_works_builds_the_images(clone: Clone) -> None:
     """A builder that is missing, or a client whose server doesn't run, stops no release."""
     clone.builders = ("/missing/builder",)
     clone.builder("client", 'echo "Cannot connect to the server" >&2; exit 1')
@@ -126,12 +140,16 @@ def test_the_first_builder_that_works_builds_the_image(clone: Clone) -> None:
     assert status == 0
     assert f"no image: none of {', '.join(clone.builders)} works here, try its `info`" in said
 
-    words = clone.builder("works", 'echo "$@" >> {words}')
+    words, code = clone.builder("works", 'echo "$@" >> {words}'), clone.git("rev-parse", "HEAD")
     status, said = clone.release()
 
     assert (status, f"image: tradepost:{NEXT}" in said) == (0, True), said
-    built = f"build --file deploy/Containerfile --tag tradepost:{NEXT} ."
-    assert words.read_text().splitlines() == ["info", built]
+    arguments = f"--build-arg REVISION={code} --tag"
+    assert words.read_text().splitlines() == [
+        "info",
+        f"build --file deploy/Containerfile {arguments} tradepost:{NEXT} .",
+        f"build --file deploy/Containerfile --target edge {arguments} tradepost-edge:{NEXT} .",
+    ]
 
 
 def test_a_release_that_must_not_be_made_is_refused(clone: Clone) -> None:
