@@ -29,6 +29,8 @@ _MAILS = {
     "OrderRefunded": NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_REFUNDED,
     "OrderFulfilled": NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_FULFILLED,
 }
+# What a retention leaves of an item's archived movements (docs/operations/retention.md).
+_SUM_OF_ARCHIVED = "archived/"
 # The longest time for which inventory holds stock.
 HOLD = timedelta(hours=1)
 
@@ -46,10 +48,15 @@ class _Moved:
 class Books:
     """Every balance, and the counts of orders. The keys of money are an id and a currency.
 
-    `levels` says of each item whether its level is the sum of its movements, and not oversold.
+    With `since`, only of orders that were placed later, of which a retention has removed nothing;
+    the ids of their payments and reservations have the same time in them. `levels` says of each
+    item whether its level is the sum of its movements, and not oversold.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, since: datetime | None = None) -> None:
+        self.since = since
+        # The beginning of a UUIDv7 is its time in milliseconds.
+        self._first = "" if since is None else f"{int(since.timestamp() * 1000):012x}"
         self.orders = OrderCounts()
         self.captured = _money("captured = confirmed", "payments", "orders")
         self.captured_once = _money("captures = ledger", "payments", "ledger")
@@ -74,6 +81,8 @@ class Books:
 
     def order_event(self, event: Event, now: datetime) -> None:
         """An event of the order feed."""
+        if not self._counts(event.aggregate_id):
+            return
         self.orders.apply(event)
         payload, order_id = unpacked(event.payload), event.aggregate_id
         name = event.type.rpartition(".")[2]
@@ -101,6 +110,8 @@ class Books:
 
     def payment_event(self, event: Event, now: datetime) -> None:
         """An event of the payment feed."""
+        if not self._counts(event.aggregate_id):
+            return
         payload = unpacked(event.payload)
         match payload:
             case payment_event_pb2.PaymentCaptured():
@@ -113,7 +124,12 @@ class Books:
                 self.refunded_once.add_left(f"{payload.payment_id} {code}", amount, now)
 
     def ledger_entry(self, entry: LedgerEntry, now: datetime) -> None:
-        """An entry of the ledger; a capture or a refund has one on each side."""
+        """An entry of the ledger; a capture or a refund has one on each side.
+
+        One of no order is the sum of archived ones.
+        """
+        if not entry.order_id or not self._counts(entry.order_id):
+            return
         code, amount = entry.amount.currency_code, entry.amount.minor_units
         is_debit = entry.side == LedgerSide.LEDGER_SIDE_DEBIT
         add = self.sides.add_left if is_debit else self.sides.add_right
@@ -133,6 +149,8 @@ class Books:
 
     def processor_entry(self, entry: ProcessorEntry, now: datetime) -> None:
         """An entry of the simulated processor's own book."""
+        if not self._counts(entry.order_id):
+            return
         key = f"{entry.order_id} {entry.amount.currency_code}"
         if entry.kind == ProcessorEntryKind.PROCESSOR_ENTRY_KIND_CAPTURED:
             self.processor_captured.add_left(key, entry.amount.minor_units, now)
@@ -141,11 +159,15 @@ class Books:
 
     def movement(self, movement: StockMovement, now: datetime) -> None:
         """A movement of stock: a hold begins, or it ends in one way or another."""
+        if movement.reservation_id.startswith(_SUM_OF_ARCHIVED):
+            return
         moved = self._moved.setdefault(movement.sku, _Moved())
         moved.number += 1
         moved.on_hand += movement.on_hand_delta
         moved.held += movement.held_delta
         moved.committed += movement.committed_delta
+        if not self._counts(movement.reservation_id):
+            return
         key = f"{movement.reservation_id} {movement.sku}"
         if movement.held_delta > 0:
             self.held.add_left(key, movement.held_delta, now)
@@ -165,8 +187,14 @@ class Books:
 
     def mail(self, mail: Notification, now: datetime) -> None:
         """A notification that was written."""
+        if not self._counts(mail.order_id):
+            return
         key = f"{mail.order_id} {mail.template}"
         self.mails.add_left(f"{key} {mail.return_id}".rstrip(), 1, now)
+
+    def _counts(self, identifier: str) -> bool:
+        """Whether an order, or what belongs to it, is in these books."""
+        return identifier.rpartition("_")[2] >= self._first
 
 
 def _money(name: str, left: str, right: str) -> Balance:

@@ -7,7 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import grpc
@@ -25,10 +25,13 @@ from services.console.books.processor_cursor import ProcessorCursor
 from services.console.reading.asker import LARGEST_PAGE, Asker, is_allowed
 from services.console.reading.gathering import reason_of
 from services.console.reading.stubs import Stubs
+from services.console.wire.texts import instant
 
 # How long one look may read on; a page's deadline is later.
 READ_FOR_S = 1.5
 MOST_PERSONAL = 2_000
+# By how much the clocks of two machines may differ.
+CLOCKS_DIFFER = timedelta(minutes=1)
 _LEVELS = "stock levels"
 
 
@@ -63,8 +66,13 @@ class BooksReader:
         self._reading = asyncio.Lock()
         self._complete: dict[str, datetime] = {}
         self._faults: dict[str, str] = {}
-        self._cursors = self._made()
         self._epochs: dict[str, str] = {}
+        # Whether a feed isn't the one that the books know.
+        self._is_outdated = False
+        # The oldest position of each feed from which on nothing was removed.
+        self._oldest: dict[str, int] = {}
+        self._feeds: dict[str, FeedCursor] = {}
+        self._cursors = self._made()
 
     async def look(self, asker: Asker, *, for_s: float = READ_FOR_S) -> None:
         """Read what is new as this person, for so long; return at once while another one reads."""
@@ -72,7 +80,7 @@ class BooksReader:
             return
         async with self._reading:
             until_s = self._clock.monotonic() + for_s
-            await self._follow_epochs(asker)
+            await self._follow_feeds(asker)
             await asyncio.gather(
                 *(self._advance(name, asker, until_s) for name in self._cursors if name != _LEVELS),
             )
@@ -86,25 +94,44 @@ class BooksReader:
             for name, cursor in self._cursors.items()
         )
 
-    async def _follow_epochs(self, asker: Asker) -> None:
-        """Begin all books anew where a feed has a new epoch: its history isn't the one they knew.
+    async def _follow_feeds(self, asker: Asker) -> None:
+        """Begin all books anew where a feed isn't the one that they know.
 
-        A feed that doesn't answer is reported by the reading of it.
+        It has another epoch, or events that were not read yet were removed. A feed that doesn't
+        answer is reported by the reading of it.
         """
         for name, stub in self._stubs.feeds.items():
             try:
-                epoch = (await asker.call(stub.GetFeed, GetFeedRequest())).epoch
+                feed = await asker.call(stub.GetFeed, GetFeedRequest())
             except grpc.aio.AioRpcError:
                 continue
-            if self._epochs.setdefault(name, epoch) != epoch:
-                self._epochs[name] = epoch
-                self._begin_anew()
+            self._is_outdated |= self._epochs.get(name, feed.epoch) != feed.epoch
+            if name in self._feeds:
+                self._is_outdated |= self._feeds[name].position + 1 < feed.oldest_position
+                self._oldest[name] = feed.oldest_position
+            self._epochs[name] = feed.epoch
+        if self._is_outdated:
+            await self._begin_anew(asker)
 
-    def _begin_anew(self) -> None:
-        self.books = Books()
+    async def _begin_anew(self, asker: Asker) -> None:
+        """Forget everything, and begin where every feed has all that came later."""
+        removed = [name for name, oldest in self._oldest.items() if oldest > 1]
+        try:
+            begun = [await self._oldest_time(name, asker) for name in removed]
+        except grpc.aio.AioRpcError:
+            # The reading of that feed reports it, and the next look tries again.
+            return
+        self._is_outdated = False
+        self.books = Books(since=max(begun) + CLOCKS_DIFFER if begun else None)
         self.personal.clear()
         self._complete.clear()
         self._cursors = self._made()
+
+    async def _oldest_time(self, name: str, asker: Asker) -> datetime:
+        """When the oldest event came that can be read; now, if there is none."""
+        request = ReadEventsRequest(after_position=self._oldest[name] - 1, page_size=1)
+        page = await asker.call(self._stubs.feeds[name].ReadEvents, request)
+        return instant(page.events[0].occur_time) if page.events else self._clock.now()
 
     async def _advance(self, name: str, asker: Asker, until_s: float) -> None:
         """Read pages of a source to its end, or until the time is up."""
@@ -125,17 +152,26 @@ class BooksReader:
             return lambda item: apply(item, now())
 
         def event(apply: Callable[[Event, datetime], None]) -> Callable[[Event], None]:
-            def applied(one: Event) -> None:
+            def take(one: Event) -> None:
                 apply(one, now())
                 if one.actor.startswith("person:"):
                     self.personal.append(one)
 
-            return applied
+            return take
 
+        applied = {
+            "order": books.order_event,
+            "payment": books.payment_event,
+            "inventory": lambda *_: None,
+        }
+        self._feeds = {
+            name: FeedCursor(
+                stubs.feeds[name], event(apply), position=max(0, self._oldest.get(name, 0) - 1)
+            )
+            for name, apply in applied.items()
+        }
         return {
-            "order feed": FeedCursor(stubs.feeds["order"], event(books.order_event)),
-            "payment feed": FeedCursor(stubs.feeds["payment"], event(books.payment_event)),
-            "inventory feed": FeedCursor(stubs.feeds["inventory"], event(lambda *_: None)),
+            **{f"{name} feed": cursor for name, cursor in self._feeds.items()},
             "ledger": ListCursor(
                 stubs.payments.ListLedgerEntries,
                 lambda token: ListLedgerEntriesRequest(page_size=LARGEST_PAGE, page_token=token),

@@ -30,6 +30,7 @@ async def _shown(request: Request, template: str) -> Response:
         template,
         equations=equations_table(console.books.books, progress, now),
         sources=sources_table(progress, now),
+        since=console.books.books.since,
         now=now,
     )
 

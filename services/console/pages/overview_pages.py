@@ -75,6 +75,7 @@ async def _shown(request: Request, template: str) -> Response:
             instances=instances,
             now=now,
         ),
+        since=books.books.since,
         now=now,
         missing=parts.missing,
     )

@@ -2,9 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,8 @@ class ThreeServices:
     payments: PaymentServiceAsyncStub
     coordination: pb.Coordination = pb.COORDINATION_UNSPECIFIED
     notifications: NotificationServiceAsyncStub | None = None
+    # To each of the four, by its name.
+    channels: Mapping[str, grpc.aio.Channel] = field(default_factory=dict)
 
     async def create(self, customer: str = "ann", **of: Any) -> pb.Order:
         """Place an order and wait for its outcome."""
@@ -148,15 +150,16 @@ async def three_real_services(
     """
     async with AsyncExitStack() as stack:
         opening = _Opening(databases, stack, archiving)
-        feeds = [
-            await stack.enter_async_context(feed_of(name, opening.registry))
+        feeds = {
+            name: await stack.enter_async_context(feed_of(name, opening.registry))
             for name in ("order", "inventory", "payment", "notification")
-        ]
-        three_services = await opening.three(processor, *feeds)
+        }
+        three_services = await opening.three(processor, *feeds.values())
         if archiving is not None:
-            three_services = await opening.with_notification(three_services, archiving, feeds[0])
+            orders = feeds["order"]
+            three_services = await opening.with_notification(three_services, archiving, orders)
         await three_services.fill()
-        yield three_services
+        yield replace(three_services, channels=feeds)
 
 
 class _Opening:
@@ -170,7 +173,7 @@ class _Opening:
         self._archiving = archiving
         self._clock = SystemClock() if archiving is None else archiving.clock
         self._rng = random.Random(5)
-        self._ids = IdFactory(clock=SystemClock(), rng=self._rng)
+        self._ids = IdFactory(clock=self._clock, rng=self._rng)
         self.registry = MemoryRegistry()
 
     async def three(

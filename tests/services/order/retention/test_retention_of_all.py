@@ -23,6 +23,10 @@ from services.chassis.log.event_table import EVENT, EVENT_COUNTER
 from services.chassis.request.request_ids import REQUEST
 from services.chassis.retention.archive_reader import read_archive
 from services.chassis.store.database import Database
+from services.console.books.books import HOLD
+from services.console.books.books_reader import CLOCKS_DIFFER, BooksReader
+from services.console.reading.asker import Asker
+from services.console.reading.stubs import Stubs
 from services.inventory.store.tables import RESERVATION, RESERVATION_LINE, STOCK_MOVEMENT
 from services.notification.domain.state import NotificationState
 from services.notification.store.tables import NOTIFICATION, ORDER_DETAILS
@@ -81,6 +85,14 @@ class Suite:
         await orders.FulfillOrder(fulfill_of(order.order_id))
         if number % 6 == 2:
             await orders.ReturnOrder(return_of(order.order_id))
+
+    def books(self) -> BooksReader:
+        """The books of a console that has just started."""
+        return BooksReader(Stubs.over(self.services.channels), clock=self.clock)
+
+    async def look(self, reader: BooksReader) -> None:
+        """Look at the books as an operator, until they are read to their end."""
+        await reader.look(Asker((), frozenset({"OPERATOR"}), WAIT_S), for_s=WAIT_S)
 
     async def rows(self) -> dict[str, int]:
         """How many rows each table has that grows with orders."""
@@ -171,6 +183,33 @@ async def test_a_soak_of_all_services_stays_flat(suite: Suite) -> None:
     assert returned.order.state == pb.ORDER_STATE_RETURNED
     archived = {name: len(list(read_archive(suite.archive, name))) for name in GROWING}
     assert archived == dict.fromkeys(GROWING, 3 * MONTHLY)
+
+
+async def test_the_consoles_books_hold_whenever_they_are_begun(suite: Suite) -> None:
+    """Those that were begun before a removal know all orders, later ones only what came since."""
+    async with asyncio.timeout(WAIT_S):
+        early, late = suite.books(), suite.books()
+        await suite.sell(MONTHLY)
+        await suite.wait_for_mails()
+        await suite.look(early)
+        suite.clock.ahead = 2 * KEEP
+        await suite.wait_for_archive(0)
+        await suite.sell(1)
+        suite.clock.ahead += 2 * CLOCKS_DIFFER
+        await suite.sell(MONTHLY)
+        await suite.wait_for_mails()
+        for reader in (early, late):
+            await suite.look(reader)
+
+    for reader, orders in ((early, 2 * MONTHLY + 1), (late, MONTHLY)):
+        assert {each.fault for each in reader.progress()} == {""}
+        assert sum(reader.books.orders.by_state.values()) == orders
+        after = suite.clock.now() + 2 * HOLD
+        wrong = [each.name for each in reader.books.balances if not each.state(after).holds]
+        assert (wrong, reader.books.captured.left > 0) == ([], True)
+        assert all(reader.books.levels.values())
+    assert early.books.since is None
+    assert late.books.since is not None
 
 
 async def _expect_sums(suite: Suite, stays: pb.Order) -> None:
