@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 import grpc
@@ -151,25 +152,7 @@ class BooksReader:
         def at_once(apply: Callable[[Any, datetime], None]) -> Callable[[Any], None]:
             return lambda item: apply(item, now())
 
-        def event(apply: Callable[[Event, datetime], None]) -> Callable[[Event], None]:
-            def take(one: Event) -> None:
-                apply(one, now())
-                if one.actor.startswith("person:"):
-                    self.personal.append(one)
-
-            return take
-
-        applied = {
-            "order": books.order_event,
-            "payment": books.payment_event,
-            "inventory": lambda *_: None,
-        }
-        self._feeds = {
-            name: FeedCursor(
-                stubs.feeds[name], event(apply), position=max(0, self._oldest.get(name, 0) - 1)
-            )
-            for name, apply in applied.items()
-        }
+        self._feeds = self._made_feeds()
         return {
             **{f"{name} feed": cursor for name, cursor in self._feeds.items()},
             "ledger": ListCursor(
@@ -195,4 +178,27 @@ class BooksReader:
             ),
             "processor": ProcessorCursor(stubs.processor, books, now),
             _LEVELS: LevelsCursor(stubs.inventory, books),
+        }
+
+    def _made_feeds(self) -> dict[str, FeedCursor]:
+        """The feeds, each from the oldest position from which on nothing was removed."""
+
+        def take(apply: Callable[[Event, datetime], None], one: Event) -> None:
+            apply(one, self._clock.now())
+            if one.actor.startswith("person:"):
+                self.personal.append(one)
+
+        books = self.books
+        applied: dict[str, Callable[[Event, datetime], None]] = {
+            "order": books.order_event,
+            "payment": books.payment_event,
+            "inventory": lambda *_: None,
+        }
+        return {
+            name: FeedCursor(
+                self._stubs.feeds[name],
+                partial(take, apply),
+                position=max(0, self._oldest.get(name, 0) - 1),
+            )
+            for name, apply in applied.items()
         }
