@@ -128,6 +128,13 @@ CREATE TABLE reservation_line (
  WITHOUT ROWID
 
 ;
+CREATE TABLE schema_compatibility (
+	revision VARCHAR NOT NULL, 
+	compatible_from VARCHAR NOT NULL, 
+	PRIMARY KEY (revision)
+);
+INSERT INTO "schema_compatibility" VALUES('chassis_0007','chassis_0007');
+INSERT INTO "schema_compatibility" VALUES('inventory_0003','inventory_0003');
 CREATE TABLE stock (
 	sku VARCHAR NOT NULL, 
 	on_hand BIGINT NOT NULL, 

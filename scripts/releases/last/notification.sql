@@ -114,6 +114,13 @@ CREATE TABLE request (
  WITHOUT ROWID
 
 ;
+CREATE TABLE schema_compatibility (
+	revision VARCHAR NOT NULL, 
+	compatible_from VARCHAR NOT NULL, 
+	PRIMARY KEY (revision)
+);
+INSERT INTO "schema_compatibility" VALUES('chassis_0007','chassis_0007');
+INSERT INTO "schema_compatibility" VALUES('notification_0002','notification_0002');
 CREATE TABLE subscription (
 	consumer VARCHAR NOT NULL, 
 	epoch VARCHAR NOT NULL, 
@@ -126,8 +133,8 @@ CREATE TABLE subscription (
 CREATE INDEX lease_due ON lease (kind, next_attempt_time);
 CREATE INDEX dead_letter_aggregate ON dead_letter (consumer, aggregate_id, position);
 CREATE INDEX audit_record_by_actor ON audit_record (actor, sequence);
-CREATE INDEX notification_state ON notification (state, create_time, notification_id);
-CREATE INDEX notification_create_time ON notification (create_time, notification_id);
 CREATE INDEX notification_customer_id ON notification (customer_id, create_time, notification_id);
+CREATE INDEX notification_create_time ON notification (create_time, notification_id);
+CREATE INDEX notification_state ON notification (state, create_time, notification_id);
 DELETE FROM "sqlite_sequence";
 COMMIT;

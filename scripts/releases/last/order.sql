@@ -115,6 +115,13 @@ CREATE TABLE request (
  WITHOUT ROWID
 
 ;
+CREATE TABLE schema_compatibility (
+	revision VARCHAR NOT NULL, 
+	compatible_from VARCHAR NOT NULL, 
+	PRIMARY KEY (revision)
+);
+INSERT INTO "schema_compatibility" VALUES('chassis_0007','chassis_0007');
+INSERT INTO "schema_compatibility" VALUES('order_0002','order_0002');
 CREATE TABLE subscription (
 	consumer VARCHAR NOT NULL, 
 	epoch VARCHAR NOT NULL, 
