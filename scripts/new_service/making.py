@@ -27,6 +27,7 @@ def make(name: str, *, check: bool, clock: Clock) -> int:
     begin_s = clock.monotonic()
     taken = partial(passes, clock=clock)
     if not all(map(taken, _making(name))):
+        print("The service is not whole. To begin again: git reset --hard && git clean -fd")
         return 1
     if check:
         with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
@@ -87,7 +88,7 @@ def _generate() -> str:
         failed = generation.bring_up_to_date(check=False)
     if failed:
         raise SetupError(printed.getvalue())
-    return f"{len(printed.getvalue().splitlines())} files"
+    return f"{printed.getvalue().count('writing: ')} files"
 
 
 def _folders(name: str) -> tuple[str, ...]:

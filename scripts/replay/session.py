@@ -65,7 +65,8 @@ async def run(options: Options, *, console: Console, clock: Clock, stop: SuiteSt
             items = await create_items(stubs.inventory, shop.products, units, rng=rng)
         await _print_endpoints(suite, console)
         console.print(f"{items:,} items in stock, {len(shop.baskets):,} baskets to replay")
-        console.print(expected_refusals(shop.baskets), highlight=False)
+        if shop.baskets:
+            console.print(expected_refusals(shop.baskets), highlight=False)
         front = Front(suite, options, stack, stop)
         if options.through_edge:
             await front.start(WITHOUT_LIMIT)

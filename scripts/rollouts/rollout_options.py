@@ -128,7 +128,10 @@ def _version(text: str) -> str:
 
 def _steps(text: str) -> Sequence[float]:
     """Percents that grow, such as 10,25,50."""
-    shares = [float(part) / 100 for part in text.split(",")]
+    try:
+        shares = [float(part) / 100 for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be percents like 10,25,50, not {text}") from None
     if not all(0 < low < high for low, high in zip(shares, [*shares[1:], 1.0], strict=True)):
         raise argparse.ArgumentTypeError(f"must grow, from above 0 to below 100, not {text}")
     return shares

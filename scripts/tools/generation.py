@@ -31,15 +31,18 @@ def main() -> int:
     check = parser.parse_args().check
     setup.ensure_all()
     try:
-        stub_compiler.ensure_installed()
+        return bring_up_to_date(check=check)
     except SetupError as error:
         print(f"generate: {error}", file=sys.stderr)
         return 1
-    return bring_up_to_date(check=check)
 
 
 def bring_up_to_date(*, check: bool) -> int:
-    """Write what differs, or with `check` only report it; 1 if buf fails or a check does."""
+    """Write what differs, or with `check` only report it; 1 if buf fails or a check does.
+
+    Installs the compiler of the stubs first. Raises SetupError when it can't.
+    """
+    stub_compiler.ensure_installed()
     with tempfile.TemporaryDirectory() as folder:
         stubs = generate(Path(folder))
         if stubs is None:

@@ -23,7 +23,8 @@ _IS_SUITABLE = "import sys, venv; assert (3, 11) <= sys.version_info < (3, 14)"
 
 def ensure_installed() -> None:
     """Install the compiler unless it is there. Raises SetupError when it can't."""
-    key = stamps.digest(LOCK, str(FOLDER))
+    # Resolved: a copy of the checkout may use the programs of another one.
+    key = stamps.digest(LOCK, str(FOLDER.resolve()))
     with stamps.only_one(TOOLS / ".setup-lock"):
         if stamps.is_fresh(STAMP, key):
             return

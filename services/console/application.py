@@ -21,6 +21,7 @@ from services.console.pages import (
     saga_pages,
     stock_pages,
 )
+from services.console.pages.menu import pages_of
 from services.console.pages.viewer import PREFIX, Console
 from services.console.reading.instance_calls import InstanceCalls
 from services.console.reading.stubs import Stubs
@@ -68,6 +69,7 @@ def console(
         clock=clock,
         ids=ids,
     )
+    app.state.templates.globals["pages_of"] = pages_of
     stubs = Stubs.over(services.channels)
     app.state.console = Console(
         stubs=stubs,

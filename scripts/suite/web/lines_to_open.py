@@ -11,7 +11,7 @@ def lines_to_open(
     pages: SuitePages, *, customer_id: str | None, credentials: Credentials | None
 ) -> Iterator[str]:
     """Lines to print; the customer is one who has orders, if there is one."""
-    known = f", or as {customer_id}, who has orders" if customer_id else ""
+    known = f", or as somebody else: {customer_id} has orders" if customer_id else ""
     yield f"the shop: {pages.url(STOREFRONT)} (log in as the customer ann, who is new{known})"
     yield f"the console: {pages.url(CONSOLE)} (log in as the operator olga, or as the clerk carl)"
     if credentials is not None:

@@ -10,21 +10,24 @@ from tradepost.event.v1.event_service_pb2 import ReadEventsRequest
 from tradepost.order.admin.v1.saga_admin_service_pb2 import ListSagasRequest
 
 from services.console.books.order_counts import series
+from services.console.pages.menu import pages_of
 from services.console.pages.viewer import PREFIX, asker_of, console_of, for_staff, show
 from services.console.reading.feeds_reading import ask_for_feeds
 from services.console.reading.gathering import Gathering
 from services.console.reading.instances_reading import read_instances
 from services.console.reading.stubs import SERVICES
 from services.console.views.overview_view import overview as overview_of
+from services.web.person import person
 
 MOST_REVIEWS = 1_000
 # It is looked at all the time, so it reads little at once.
 LOOK_S = 0.2
 
 
-async def first(_: Request) -> Response:
-    """The console's address leads to the overview."""
-    return RedirectResponse(f"{PREFIX}/overview")
+async def first(request: Request) -> Response:
+    """The console's address leads to the first page that the person may open."""
+    page = next(iter(pages_of(person(request))), "overview")
+    return RedirectResponse(f"{PREFIX}/{page}")
 
 
 @for_staff(ReadEventsRequest)

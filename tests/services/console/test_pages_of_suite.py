@@ -117,6 +117,18 @@ async def test_a_customer_may_see_nothing(console_url: str) -> None:
         assert (await ann.page("orders")).status_code == 403
 
 
+async def test_the_menu_has_what_the_person_may_open(console_url: str) -> None:
+    """A clerk comes to the orders first, and no link of the menu leads to a refusal."""
+    async with visitor(console_url, "carl", "CLERK") as carl:
+        page = await carl.page("")
+        offered = [name for name in PAGES if f'href="/console/{name}"' in page.text]
+        answers = {name: (await carl.page(name)).status_code for name in PAGES}
+
+    assert page.url.path == "/console/orders"
+    assert answers == {name: 200 if name in offered else 403 for name in PAGES}
+    assert {"orders", "stock", "payments"} <= set(offered) < set(PAGES)
+
+
 async def test_a_clerk_sees_what_the_contract_allows(console_url: str, order: Order) -> None:
     """A clerk sees the order, but neither ledger nor saga, and is told so."""
     async with visitor(console_url, "carl", "CLERK") as carl:
