@@ -1,7 +1,6 @@
 """The console's pages in front of real services: what they show, and what forms do."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import pytest
@@ -12,10 +11,10 @@ from tradepost.order.v1.order_pb2 import Coordination, Order
 from tradepost.order.v1.order_service_pb2 import FulfillOrderRequest, GetOrderRequest
 
 from scripts.suite.idle import wait_until_idle
-from tests.support.console.running_console import Visitor, visitor
+from tests.support.console.running_console import Visitor, shown, text_of, visitor
 from tests.support.limits import WAIT_S
 from tests.support.store.databases import tamper
-from tests.support.suite.breakable_suite import CLOCK, POLL_S, BreakableSuite, settled
+from tests.support.suite.breakable_suite import CLOCK, BreakableSuite, settled
 from tests.support.suite.frozen_processes import frozen
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -39,14 +38,6 @@ async def an_order(suite: BreakableSuite, seed: int) -> Order:
     request = await suite.a_request(seed)
     created = await suite.stubs.orders.CreateOrder(request, timeout=WAIT_S)
     return await settled(suite.stubs.orders, created.order.order_id)
-
-
-async def shown(look: Callable[[], Awaitable[str]], text: str) -> str:
-    """Look at a page again and again until it shows a text."""
-    async with asyncio.timeout(WAIT_S):
-        while text not in (page := await look()):
-            await CLOCK.sleep(POLL_S)
-    return page
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -301,10 +292,3 @@ async def test_a_dead_letter_is_discarded(olga: Visitor, suite: BreakableSuite) 
     assert letter_id not in await text_of(olga, "feeds")
     assert "told by phone" in await text_of(olga, "feeds", discarded="yes")
     assert "DiscardDeadLetter" in await text_of(olga, "audit")
-
-
-async def text_of(person: Visitor, path: str, **query: str) -> str:
-    """The text of a page that answers."""
-    answer = await person.page(path, **query)
-    assert answer.status_code == 200
-    return answer.text

@@ -1,7 +1,8 @@
 """A console in front of a running suite, and people who look at it."""
 
+import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -20,7 +21,7 @@ from services.web.serving import running
 from services.web.session import SessionCookie
 from services.web.settings import LoginSettings, TargetSettings, WebSettings
 from tests.support.limits import WAIT_S
-from tests.support.suite.breakable_suite import CLOCK
+from tests.support.suite.breakable_suite import CLOCK, POLL_S
 
 CSRF = "the token of the session"
 _KEY = Fernet.generate_key().decode()
@@ -97,3 +98,18 @@ async def visitor(
         base_url=url, cookies=cookies, timeout=WAIT_S, trust_env=False
     ) as http:
         yield Visitor(http)
+
+
+async def text_of(person: Visitor, path: str, **query: str) -> str:
+    """The text of a page that answers."""
+    answer = await person.page(path, **query)
+    assert answer.status_code == 200
+    return answer.text
+
+
+async def shown(look: Callable[[], Awaitable[str]], text: str) -> str:
+    """Look at a page again and again until it shows a text."""
+    async with asyncio.timeout(WAIT_S):
+        while text not in (page := await look()):
+            await CLOCK.sleep(POLL_S)
+    return page
