@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, timedelta
+from itertools import count
 from uuid import UUID
 
 import pytest
@@ -66,6 +67,30 @@ async def an_order(shop: PagesAtEdge, seed: int) -> Order:
     return await settled(shop.stubs.orders, created.order.order_id)
 
 
+@asynccontextmanager
+async def other_orders(shop: PagesAtEdge, sku: str) -> AsyncIterator[None]:
+    """Place orders without an item while the block runs, so that inventory answers both instances.
+
+    A step needs a review only where its participant answers others.
+    """
+
+    async def go_on() -> None:
+        for seed in count(100):
+            request = await shop.breakable.a_request(seed)
+            if all(line.sku != sku for line in request.lines):
+                await shop.stubs.orders.CreateOrder(request, timeout=WAIT_S)
+            await CLOCK.sleep(1)
+
+    placing = asyncio.create_task(go_on())
+    try:
+        yield
+    finally:
+        placing.cancel()
+        await asyncio.wait({placing})
+    if not placing.cancelled():
+        placing.result()
+
+
 async def expect_no_attempt_soon(shop: PagesAtEdge, order_id: str) -> None:
     """Wait until only a retry makes the saga go on: a while before its next attempt."""
     async with asyncio.timeout(WAIT_S):
@@ -84,7 +109,7 @@ async def test_a_stuck_saga_is_found_and_retried(shop: PagesAtEdge, chromium: Br
     tamper(database, STUCK.format(order.lines[0].sku))
     request = FulfillOrderRequest(request_id=str(UUID(int=1, version=4)), order_id=order.order_id)
     fulfilling = asyncio.ensure_future(shop.stubs.orders.FulfillOrder(request, timeout=WAIT_S))
-    async with the_operator(shop, chromium) as page:
+    async with the_operator(shop, chromium) as page, other_orders(shop, order.lines[0].sku):
         figure = page.get_by_role("listitem").filter(has_text="Need review")
         await figure.get_by_role("link", name="1", exact=True).click()
         await page.get_by_text(order.order_id).wait_for()
