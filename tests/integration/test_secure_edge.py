@@ -35,6 +35,7 @@ from tests.support.attempts.secure_verdicts import (
 from tests.support.attempts.tokens import Unproven, unproven_tokens
 from tests.support.identity.whole_suite import ACCESS_REASONS, ALLOWED, ROLES, expected_verdict
 from tests.support.limits import WAIT_S
+from tests.support.suite.printed_lines import expect_followed_order
 from tests.support.suite.programs import run
 from tests.support.suite.replay_program import interrupt, printed_logins, read_until, replay
 from tests.support.suite.secure_edge import SecureEdge, secure_edge
@@ -77,14 +78,7 @@ async def test_the_printed_lines_work(tls: Tls, tmp_path: Path) -> None:
 
     assert logins == ["the shop", "the console"]
     assert "stopped" in stopped
-    read_once, *events, cancelled, read_again = [
-        line for line in result.out.replace("}{", "}\n{").splitlines() if line
-    ]
-    assert '"state":"ORDER_STATE_CONFIRMED"' in read_once, result.err
-    assert events[0].startswith('data: {"order":{')
-    assert '"state":"ORDER_STATE_CONFIRMED"' in events[-1]
-    assert '"state":"ORDER_STATE_REFUNDED"' in cancelled
-    assert '"state":"ORDER_STATE_REFUNDED"' in read_again
+    expect_followed_order(result)
 
 
 async def test_the_services_know_the_person(edge: SecureEdge) -> None:

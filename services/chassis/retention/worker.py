@@ -152,9 +152,7 @@ class RetentionWorker:
         removed = 0
         while not self._driver.draining:
             found = await self._without_parent(await self._database.read(self._find, query))
-            moved = await self._move(claim, found)
-            removed += moved
-            self.removed += moved
+            removed += await self._move(claim, found)
             if found.page.next_after is None:
                 break
             query = query.going_on(found.page)
@@ -188,7 +186,9 @@ class RetentionWorker:
             return 0
         lines = [to_line(each) for each in found.archived]
         await asyncio.to_thread(self._archive.append, lines, self._clock.now().date())
-        return await self._database.write(self._remove, claim, found, needs=self._needs(found))
+        removed = await self._database.write(self._remove, claim, found, needs=self._needs(found))
+        self.removed += removed
+        return removed
 
     def _needs(self, found: _Found) -> Needs:
         subjects = [each.subject for each in found.page.due]

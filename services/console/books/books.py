@@ -48,14 +48,14 @@ class _Moved:
 class Books:
     """Every balance, and the counts of orders. The keys of money are an id and a currency.
 
-    With `since`, only of orders that were placed later, of which a retention has removed nothing;
-    the ids of their payments and reservations have the same time in them. `levels` says of each
-    item whether its level is the sum of its movements, and not oversold.
+    With `since`, only of orders that were placed later, of which a retention has removed nothing.
+    Everything is told by the id of its order, which has the time in it; that of a payment is later.
+    `levels` says of each item whether its level is the sum of its movements, and not oversold.
     """
 
     def __init__(self, *, since: datetime | None = None) -> None:
         self.since = since
-        # The beginning of a UUIDv7 is its time in milliseconds.
+        # An id sorts by its time: a UUIDv7 begins with its milliseconds, in twelve hex digits.
         self._first = "" if since is None else f"{int(since.timestamp() * 1000):012x}"
         self.orders = OrderCounts()
         self.captured = _money("captured = confirmed", "payments", "orders")
@@ -81,7 +81,7 @@ class Books:
 
     def order_event(self, event: Event, now: datetime) -> None:
         """An event of the order feed."""
-        if not self._counts(event.aggregate_id):
+        if not self._has(event.aggregate_id):
             return
         self.orders.apply(event)
         payload, order_id = unpacked(event.payload), event.aggregate_id
@@ -110,15 +110,13 @@ class Books:
 
     def payment_event(self, event: Event, now: datetime) -> None:
         """An event of the payment feed."""
-        if not self._counts(event.aggregate_id):
-            return
         payload = unpacked(event.payload)
         match payload:
-            case payment_event_pb2.PaymentCaptured():
+            case payment_event_pb2.PaymentCaptured() if self._has(payload.order_id):
                 code, amount = payload.amount.currency_code, payload.amount.minor_units
                 self.captured.add_left(f"{payload.order_id} {code}", amount, now)
                 self.captured_once.add_left(f"{payload.payment_id} {code}", amount, now)
-            case payment_event_pb2.RefundSucceeded():
+            case payment_event_pb2.RefundSucceeded() if self._has(payload.order_id):
                 code, amount = payload.amount.currency_code, payload.amount.minor_units
                 self.refunded.add_left(f"{payload.order_id} {code}", amount, now)
                 self.refunded_once.add_left(f"{payload.payment_id} {code}", amount, now)
@@ -128,7 +126,7 @@ class Books:
 
         One of no order is the sum of archived ones.
         """
-        if not entry.order_id or not self._counts(entry.order_id):
+        if not entry.order_id or not self._has(entry.order_id):
             return
         code, amount = entry.amount.currency_code, entry.amount.minor_units
         is_debit = entry.side == LedgerSide.LEDGER_SIDE_DEBIT
@@ -149,7 +147,7 @@ class Books:
 
     def processor_entry(self, entry: ProcessorEntry, now: datetime) -> None:
         """An entry of the simulated processor's own book."""
-        if not self._counts(entry.order_id):
+        if not self._has(entry.order_id):
             return
         key = f"{entry.order_id} {entry.amount.currency_code}"
         if entry.kind == ProcessorEntryKind.PROCESSOR_ENTRY_KIND_CAPTURED:
@@ -166,7 +164,7 @@ class Books:
         moved.on_hand += movement.on_hand_delta
         moved.held += movement.held_delta
         moved.committed += movement.committed_delta
-        if not self._counts(movement.reservation_id):
+        if not self._has(movement.reservation_id):
             return
         key = f"{movement.reservation_id} {movement.sku}"
         if movement.held_delta > 0:
@@ -187,13 +185,13 @@ class Books:
 
     def mail(self, mail: Notification, now: datetime) -> None:
         """A notification that was written."""
-        if not self._counts(mail.order_id):
+        if not self._has(mail.order_id):
             return
         key = f"{mail.order_id} {mail.template}"
         self.mails.add_left(f"{key} {mail.return_id}".rstrip(), 1, now)
 
-    def _counts(self, identifier: str) -> bool:
-        """Whether an order, or what belongs to it, is in these books."""
+    def _has(self, identifier: str) -> bool:
+        """Whether an order, or a reservation, which has the order's UUID, is in these books."""
         return identifier.rpartition("_")[2] >= self._first
 
 

@@ -8,7 +8,8 @@ from starlette.routing import BaseRoute, Route
 from tradepost.event.v1.event_pb2 import AuditRecord
 from tradepost.event.v1.event_service_pb2 import ListAuditRecordsRequest
 
-from services.console.pages.viewer import PREFIX, asker_of, console_of, for_staff, show
+from services.console.pages.menu import for_page
+from services.console.pages.viewer import PREFIX, asker_of, console_of, show
 from services.console.reading.every_service import ask_every_service
 from services.console.reading.gathering import Gathering
 from services.console.reading.stubs import SERVICES
@@ -25,7 +26,7 @@ from services.console.views.query_values import QueryValues
 MOST_DEEDS = 200
 
 
-@for_staff(ListAuditRecordsRequest)
+@for_page("audit")
 async def audit(request: Request) -> Response:
     """The newest audit records and what events tell of people, filtered by who and where."""
     values, console = QueryValues(request.query_params), console_of(request)

@@ -3,19 +3,19 @@
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from tradepost.event.v1.event_service_pb2 import ReadEventsRequest
 
-from services.console.pages.viewer import PREFIX, asker_of, console_of, for_staff, show
+from services.console.pages.menu import for_page
+from services.console.pages.viewer import PREFIX, asker_of, console_of, show
 from services.console.views.books_view import equations_table, sources_table
 
 
-@for_staff(ReadEventsRequest)
+@for_page("books")
 async def books(request: Request) -> Response:
     """The equations; a script asks for them again and again."""
     return await _shown(request, "books.html")
 
 
-@for_staff(ReadEventsRequest)
+@for_page("books")
 async def live(request: Request) -> Response:
     """The part that is asked for again."""
     return await _shown(request, "books_live.html")

@@ -5,14 +5,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from tradepost.event.v1.event_service_pb2 import (
     DiscardDeadLetterRequest,
-    ListSubscriptionsRequest,
     ReplayDeadLettersRequest,
     RewindSubscriptionRequest,
 )
 
 from services.console.actions import feed_actions
 from services.console.pages.action_endpoint import action_route
-from services.console.pages.viewer import PREFIX, asker_of, console_of, for_staff, show
+from services.console.pages.menu import for_page
+from services.console.pages.viewer import PREFIX, asker_of, console_of, show
 from services.console.reading.feeds_reading import ask_for_feeds
 from services.console.reading.gathering import Gathering
 from services.console.reading.stubs import SERVICES
@@ -20,7 +20,7 @@ from services.console.views.feeds_view import consumers_table, feeds_filter, par
 from services.console.views.query_values import QueryValues
 
 
-@for_staff(ListSubscriptionsRequest)
+@for_page("feeds")
 async def feeds(request: Request) -> Response:
     """The consumers with their lag, and dead letters by aggregate."""
     values, console = QueryValues(request.query_params), console_of(request)

@@ -9,12 +9,12 @@ from operator import attrgetter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from tradepost.event.v1.event_service_pb2 import ListSubscriptionsRequest
 from tradepost.instance.v1.instance_service_pb2 import DrainInstanceRequest
 
 from services.console.actions import instance_actions
 from services.console.pages.action_endpoint import action_route
-from services.console.pages.viewer import PREFIX, console_of, for_staff, show
+from services.console.pages.menu import for_page
+from services.console.pages.viewer import PREFIX, console_of, show
 from services.console.reading.instances_reading import read_instances
 from services.console.reading.stubs import SERVICES
 from services.console.views.instances_view import (
@@ -29,7 +29,7 @@ from services.console.views.query_values import QueryValues
 MOST_PICKS = 20
 
 
-@for_staff(ListSubscriptionsRequest)
+@for_page("instances")
 async def instances(request: Request) -> Response:
     """The instances of every service, or of the one in the query."""
     values, console = QueryValues(request.query_params), console_of(request)

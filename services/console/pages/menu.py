@@ -1,6 +1,6 @@
 """The pages of the console, and which of them a person may open."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from google.protobuf.message import Message
 from tradepost.event.v1.event_service_pb2 import (
@@ -14,7 +14,9 @@ from tradepost.order.v1.order_service_pb2 import ListOrdersRequest
 from tradepost.payment.v1.payment_service_pb2 import ListPaymentsRequest
 
 from services.chassis.identity.authentication import Person
+from services.console.pages.viewer import for_staff
 from services.console.reading.asker import is_allowed
+from services.web.person import Endpoint
 
 # In the order of the menu, each with the request that whoever opens it must be allowed to send.
 NEEDS: Mapping[str, type[Message]] = {
@@ -28,6 +30,11 @@ NEEDS: Mapping[str, type[Message]] = {
     "books": ReadEventsRequest,
     "audit": ListAuditRecordsRequest,
 }
+
+
+def for_page(name: str) -> Callable[[Endpoint], Endpoint]:
+    """Let an endpoint of a page answer those who may open it."""
+    return for_staff(NEEDS[name])
 
 
 def pages_of(person: Person | None) -> Sequence[str]:

@@ -8,12 +8,12 @@ from tradepost.order.v1.order_service_pb2 import (
     CancelOrderRequest,
     FulfillOrderRequest,
     GetOrderRequest,
-    ListOrdersRequest,
 )
 from tradepost.payment.v1.payment_service_pb2 import RefundPaymentRequest
 
 from services.console.actions import order_actions
 from services.console.pages.action_endpoint import action_route
+from services.console.pages.menu import for_page
 from services.console.pages.viewer import PREFIX, asker_of, console_of, for_staff, show
 from services.console.reading.gathering import Gathering
 from services.console.reading.order_reading import read_order
@@ -22,7 +22,7 @@ from services.console.views.orders_view import orders_filter, orders_request, or
 from services.console.views.query_values import QueryValues
 
 
-@for_staff(ListOrdersRequest)
+@for_page("orders")
 async def orders(request: Request) -> Response:
     """The list of orders; an id in the query leads to that order."""
     values = QueryValues(request.query_params)

@@ -6,12 +6,11 @@ from dataclasses import asdict
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
-from tradepost.event.v1.event_service_pb2 import ReadEventsRequest
 from tradepost.order.admin.v1.saga_admin_service_pb2 import ListSagasRequest
 
 from services.console.books.order_counts import series
-from services.console.pages.menu import pages_of
-from services.console.pages.viewer import PREFIX, asker_of, console_of, for_staff, show
+from services.console.pages.menu import for_page, pages_of
+from services.console.pages.viewer import PREFIX, asker_of, console_of, show
 from services.console.reading.feeds_reading import ask_for_feeds
 from services.console.reading.gathering import Gathering
 from services.console.reading.instances_reading import read_instances
@@ -30,19 +29,19 @@ async def first(request: Request) -> Response:
     return RedirectResponse(f"{PREFIX}/{page}")
 
 
-@for_staff(ReadEventsRequest)
+@for_page("overview")
 async def overview(request: Request) -> Response:
     """The whole page; a script asks for its live part again and again."""
     return await _shown(request, "overview.html")
 
 
-@for_staff(ReadEventsRequest)
+@for_page("overview")
 async def live(request: Request) -> Response:
     """The live part."""
     return await _shown(request, "overview_live.html")
 
 
-@for_staff(ReadEventsRequest)
+@for_page("overview")
 async def plotted(request: Request) -> Response:
     """What the plots show, as JSON."""
     console = console_of(request)

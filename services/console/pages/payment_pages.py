@@ -3,11 +3,12 @@
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from tradepost.payment.v1.payment_service_pb2 import ListPaymentsRequest, RefundPaymentRequest
+from tradepost.payment.v1.payment_service_pb2 import RefundPaymentRequest
 
 from services.console.actions import order_actions
 from services.console.pages.action_endpoint import action_route
-from services.console.pages.viewer import PREFIX, asker_of, console_of, for_staff, show
+from services.console.pages.menu import for_page
+from services.console.pages.viewer import PREFIX, asker_of, console_of, show
 from services.console.reading.asker import is_allowed
 from services.console.reading.gathering import Gathering
 from services.console.views.order_view import refund_form
@@ -22,7 +23,7 @@ from services.console.views.payments_view import (
 from services.console.views.query_values import QueryValues
 
 
-@for_staff(ListPaymentsRequest)
+@for_page("payments")
 async def payments(request: Request) -> Response:
     """Payments, and the ledger with its sums."""
     values, console = QueryValues(request.query_params), console_of(request)

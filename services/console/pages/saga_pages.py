@@ -3,18 +3,19 @@
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from tradepost.order.admin.v1.saga_admin_service_pb2 import ListSagasRequest, RetrySagaRequest
+from tradepost.order.admin.v1.saga_admin_service_pb2 import RetrySagaRequest
 
 from services.console.actions import order_actions
 from services.console.pages.action_endpoint import action_route
-from services.console.pages.viewer import PREFIX, asker_of, console_of, for_staff, show
+from services.console.pages.menu import for_page
+from services.console.pages.viewer import PREFIX, asker_of, console_of, show
 from services.console.reading.gathering import Gathering
 from services.console.views.query_values import QueryValues
 from services.console.views.sagas_view import sagas_filter, sagas_request, sagas_table
 from services.console.views.table import ActionForm
 
 
-@for_staff(ListSagasRequest)
+@for_page("sagas")
 async def sagas(request: Request) -> Response:
     """The unfinished sagas, each of which can be chosen for a retry."""
     values, console = QueryValues(request.query_params), console_of(request)

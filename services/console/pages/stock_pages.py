@@ -11,7 +11,8 @@ from tradepost.inventory.v1.inventory_service_pb2 import (
 
 from services.console.actions import stock_actions
 from services.console.pages.action_endpoint import action_route
-from services.console.pages.viewer import PREFIX, asker_of, console_of, for_staff, show
+from services.console.pages.menu import for_page
+from services.console.pages.viewer import PREFIX, asker_of, console_of, show
 from services.console.reading.asker import is_allowed
 from services.console.reading.gathering import Gathering
 from services.console.views.query_values import QueryValues
@@ -27,7 +28,7 @@ from services.console.views.stock_view import (
 )
 
 
-@for_staff(ListStockRequest)
+@for_page("stock")
 async def stock(request: Request) -> Response:
     """Levels, reservations, and the movements of what the query names."""
     values, console = QueryValues(request.query_params), console_of(request)

@@ -5,7 +5,7 @@ import re
 import signal
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, Ord
 from discovery.clock import SystemClock
 from scripts.suite.consul import free_ports
 from scripts.tools.paths import ROOT
+from tests.support.background import meanwhile
 from tests.support.deploy.prometheus import Prometheus, prometheus
 from tests.support.discovery.consul_agent import consul_agent
 from tests.support.limits import WAIT_S
@@ -42,7 +43,7 @@ SETTINGS = {
     "TRADEPOST_RETENTION_DAYS": "1",
     "TRADEPOST_RETENTION_INTERVAL_S": "1",
 }
-# More calls at once than two in 10 s, which is the least that the alerts take for many.
+# At once: far more in ten seconds than the alerts need to fire.
 CALLS = 40
 # The store accepts one order of Eve; the next one breaks this index.
 POISON = "CREATE UNIQUE INDEX poison ON brief (customer_id) WHERE customer_id = 'eve'"
@@ -178,10 +179,10 @@ async def test_an_event_that_cannot_be_applied_is_told(watched: Watched) -> None
 
 
 async def test_work_that_always_ends_in_the_same_error_is_told(watched: Watched) -> None:
-    """An order of a newer version is not driven, and the work of a notification that is lost isn't.
+    """An order with an event of a newer version can't go on, nor can work on a lost notification.
 
-    Eight attempts in twenty seconds tell that from work that waits for somebody. The order is told
-    as an old one, too.
+    The same error in eight attempts, which take twenty seconds, tells that from work that waits for
+    another service. The order is told as an old one, too.
     """
     order_id = await watched.place("ben")
     tamper(watched.url("order"), NEWER.format(order_id=order_id))
@@ -202,7 +203,7 @@ async def test_calls_that_a_limit_refuses_are_told(watched: Watched) -> None:
         with pytest.raises(grpc.aio.AioRpcError):
             await watched.orders.WatchOrder(WatchOrderRequest(order_id=order_id)).read()
 
-    async with repeated(refused):
+    async with meanwhile(repeated(refused)):
         await watched.server.until_firing("TradepostCallsShed", setting="TRADEPOST_MAX_WATCHING")
     watch.cancel()
 
@@ -215,7 +216,7 @@ async def test_calls_that_fail_by_the_services_own_fault_are_told(watched: Watch
             await watched.orders.CreateOrder(order_of("tom"), timeout=WAIT_S)
 
     with watched.locked("order"):
-        async with repeated(failed):
+        async with meanwhile(repeated(failed)):
             await watched.server.until_firing("TradepostErrors", service_name="order")
 
 
@@ -227,20 +228,8 @@ async def test_a_service_that_no_longer_knows_its_lag_is_told(watched: Watched) 
     await watched.server.until_firing("TradepostNoInstance", service_name="order")
 
 
-@asynccontextmanager
-async def repeated(call: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Make so many calls at a time, again and again, while the block runs."""
-
-    async def go_on() -> None:
-        while True:
-            await asyncio.gather(*(call() for _ in range(CALLS)))
-            await CLOCK.sleep(POLL_S)
-
-    task = asyncio.create_task(go_on())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-    if not task.cancelled():
-        task.result()
+async def repeated(call: Callable[[], Awaitable[None]]) -> None:
+    """Make so many calls at a time, again and again."""
+    while True:
+        await asyncio.gather(*(call() for _ in range(CALLS)))
+        await CLOCK.sleep(POLL_S)

@@ -14,6 +14,7 @@ from scripts.suite.edge import SuiteEdge, lines_to_try, running_edge
 from scripts.tools.paths import ROOT
 from services.edge.contract.contract import read
 from services.edge.resources.own_errors import OWN_ERRORS
+from tests.support.suite.printed_lines import expect_followed_order
 from tests.support.suite.programs import run
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -61,14 +62,7 @@ async def test_the_printed_lines_work(edge: SuiteEdge) -> None:
 
     result = await run("bash", "-c", f"{place}\n{read_it}\n{watch}\n{cancel}\n{read_it}")
 
-    read_once, *events, cancelled, read_again = [
-        line for line in result.out.replace("}{", "}\n{").splitlines() if line
-    ]
-    assert '"state":"ORDER_STATE_CONFIRMED"' in read_once
-    assert events[0].startswith('data: {"order":{')
-    assert '"state":"ORDER_STATE_CONFIRMED"' in events[-1]
-    assert '"state":"ORDER_STATE_REFUNDED"' in cancelled
-    assert '"state":"ORDER_STATE_REFUNDED"' in read_again
+    expect_followed_order(result)
 
 
 async def test_the_page_lists_the_edges_own_errors() -> None:

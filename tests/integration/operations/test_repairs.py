@@ -16,7 +16,7 @@ from tradepost.order.v1.order_service_pb2 import CreateOrderRequest, GetOrderReq
 
 from tests.support.limits import WAIT_S
 from tests.support.store.databases import tamper
-from tests.support.suite.breakable_suite import CLOCK, POLL_S, BreakableSuite, settled
+from tests.support.suite.breakable_suite import CLOCK, POLL_S, BreakableSuite
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -32,11 +32,6 @@ async def choreographed(suite: BreakableSuite, *, run: str) -> list[CreateOrderR
         request.request_id = str(uuid5(NAMESPACE, f"{run} {number}"))
         request.coordination = Coordination.COORDINATION_CHOREOGRAPHED
     return requests
-
-
-async def create(suite: BreakableSuite, request: CreateOrderRequest) -> Order:
-    created = await suite.stubs.orders.CreateOrder(request, timeout=WAIT_S)
-    return await settled(suite.stubs.orders, created.order.order_id)
 
 
 async def dead_letters(suite: BreakableSuite) -> Sequence[DeadLetter]:
@@ -60,15 +55,15 @@ async def test_a_broken_order_delays_no_other_and_can_be_repaired(suite: Breakab
 
     The books balance, and no dead letter is left.
     """
-    healthy = [outcome(await create(suite, each)) for each in await choreographed(suite, run="1st")]
+    healthy = [outcome(await suite.buy(each)) for each in await choreographed(suite, run="1st")]
     broken, *others = await choreographed(suite, run="2nd")
     database = suite.slots("inventory")[0].environment["DATABASE_URL"]
     item = broken.lines[0].sku
     tamper(database, f"CREATE UNIQUE INDEX broken ON reservation_line (sku) WHERE sku = '{item}'")
 
-    waiting = asyncio.create_task(create(suite, broken))
+    waiting = asyncio.create_task(suite.buy(broken))
     (letter,) = await dead_letters(suite)
-    confirmed = await asyncio.gather(*(create(suite, each) for each in others))
+    confirmed = await asyncio.gather(*(suite.buy(each) for each in others))
     order_id = letter.event.aggregate_id
     held_up = await suite.stubs.orders.GetOrder(GetOrderRequest(order_id=order_id))
     assert held_up.order.state == OrderState.ORDER_STATE_RESERVING

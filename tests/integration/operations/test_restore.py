@@ -26,7 +26,6 @@ from tests.support.suite.restored_service import (
     cancel,
     caught_up,
     named,
-    placed,
     restore,
     variables_of,
 )
@@ -50,12 +49,13 @@ LEFT = {
 }
 
 
-async def lost_and_restored(suite: BreakableSuite, service: str, folder: Path) -> Order:
+async def lost_and_restored(
+    suite: BreakableSuite, service: str, folder: Path, *, seed: int
+) -> Order:
     """Place an order between the backup of a service and the restore; return it."""
     variables = await variables_of(suite, service, str(folder))
     await back_up(variables)
-    request = await suite.a_request(len(service) + 30)
-    lost = await placed(suite, request)
+    lost = await suite.buy(await suite.a_request(seed))
     mails = ListNotificationsRequest(order_id=lost.order_id)
     async with asyncio.timeout(WAIT_S):
         while not (await suite.stubs.notifications.ListNotifications(mails)).notifications:
@@ -75,7 +75,7 @@ async def test_what_a_restored_inventory_forgot_is_named_and_ends_with_its_order
     suite: BreakableSuite, tmp_path: Path
 ) -> None:
     """The order is cancelled: its money goes back, and its units are no longer committed."""
-    lost = await lost_and_restored(suite, "inventory", tmp_path)
+    lost = await lost_and_restored(suite, "inventory", tmp_path, seed=31)
 
     assert await wrong_about(suite, lost) == {RESERVED}
     assert (await cancel(suite, lost, 81)).state == OrderState.ORDER_STATE_REFUNDED
@@ -87,13 +87,13 @@ async def test_what_a_restored_order_service_forgot_is_named_and_can_be_settled(
 ) -> None:
     """Consumers go on by themselves, nothing is skipped, and the books name what was lost."""
     variables = await variables_of(suite, "order", str(tmp_path))
-    kept = await placed(suite, await suite.a_request(1))
-    returned = await placed(suite, await suite.a_request(2))
+    kept = await suite.buy(await suite.a_request(1))
+    returned = await suite.buy(await suite.a_request(2))
     reader = BooksReader(suite.stubs, clock=CLOCK)
     asker = Asker((), frozenset({"OPERATOR"}), WAIT_S)
     await back_up(variables)
     assert (await cancel(suite, returned, 77)).state == OrderState.ORDER_STATE_REFUNDED
-    lost = await placed(suite, await suite.a_request(3))
+    lost = await suite.buy(await suite.a_request(3))
     assert await suite.wrong_books() == []
     await reader.look(asker, for_s=WAIT_S)
 
@@ -101,7 +101,7 @@ async def test_what_a_restored_order_service_forgot_is_named_and_can_be_settled(
     await caught_up(suite, "order")
 
     assert (await settled(suite.stubs.orders, kept.order_id)).state == kept.state
-    again = await placed(suite, await suite.a_request(4))
+    again = await suite.buy(await suite.a_request(4))
     checked = await books(variables)
     assert checked.code == UNBALANCED, checked.out
     wrong = named(checked)
@@ -150,7 +150,7 @@ async def test_what_a_restored_payment_service_forgot_is_named(
     suite: BreakableSuite, tmp_path: Path
 ) -> None:
     """The processor has the money; who cancels the order makes it wait for an operator."""
-    lost = await lost_and_restored(suite, "payment", tmp_path)
+    lost = await lost_and_restored(suite, "payment", tmp_path, seed=32)
 
     assert await wrong_about(suite, lost) == {"orders whose capture is not their total"}
     assert "processor captured = ledger" in (await books(await addresses(suite.cluster))).out
@@ -169,7 +169,7 @@ async def test_a_restored_notification_service_writes_its_mails_again(
     suite: BreakableSuite, tmp_path: Path
 ) -> None:
     """The customer gets the mail a second time; nothing is wrong about the order."""
-    lost = await lost_and_restored(suite, "notification", tmp_path)
+    lost = await lost_and_restored(suite, "notification", tmp_path, seed=33)
 
     asked = ListNotificationsRequest(order_id=lost.order_id)
     (again,) = (await suite.stubs.notifications.ListNotifications(asked)).notifications

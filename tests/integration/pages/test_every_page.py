@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -14,7 +15,7 @@ from scripts.suite.secure.call_graph import CONSOLE, STOREFRONT
 from tests.support.browser.browser_page import opened_page
 from tests.support.browser.inspection import examined
 from tests.support.limits import WAIT_S
-from tests.support.suite.breakable_suite import CLOCK, settled
+from tests.support.suite.breakable_suite import CLOCK
 from tests.support.suite.suite_pages import PagesAtEdge
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -54,8 +55,7 @@ async def placed(shop: PagesAtEdge, number: int, payment_method: str, **units: i
         payment_method=payment_method,
         lines=[rpc.CreateOrderLine(sku=sku, quantity=count) for sku, count in units.items()],
     )
-    answer = await shop.stubs.orders.CreateOrder(request, timeout=WAIT_S)
-    return await settled(shop.stubs.orders, answer.order.order_id)
+    return await shop.breakable.buy(request)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -79,6 +79,8 @@ async def customer(shop: PagesAtEdge, chromium: Browser) -> AsyncIterator[Page]:
     async with opened_page(chromium) as page:
         await shop.log_in(page, STOREFRONT, f"{CUSTOMER} customer")
         for item in ("Rye bread", "Heather honey"):
+            # Other tests' items may fill the first page of the catalogue.
+            await page.goto(f"{shop.pages.url(STOREFRONT)}/?q={quote(item)}")
             await page.get_by_role("button", name=f"Add {item}").click()
             card = page.get_by_role("listitem").filter(has_text=item)
             await card.get_by_text("1 in the basket").wait_for()

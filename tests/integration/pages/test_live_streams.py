@@ -12,7 +12,7 @@ from tradepost.type.v1.money_pb2 import Money
 
 from tests.support.limits import WAIT_S
 from tests.support.storefront.followed_stream import FollowedStream
-from tests.support.suite.breakable_suite import CLOCK, settled
+from tests.support.suite.breakable_suite import CLOCK
 from tests.support.suite.suite_pages import PagesAtEdge
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -35,8 +35,7 @@ async def an_order(shop: PagesAtEdge, customer_id: str) -> str:
         payment_method="pm_visa",
         lines=[rpc.CreateOrderLine(sku="tea", quantity=2)],
     )
-    created = await shop.stubs.orders.CreateOrder(request, timeout=WAIT_S)
-    return (await settled(shop.stubs.orders, created.order.order_id)).order_id
+    return (await shop.breakable.buy(request)).order_id
 
 
 async def refund_a_cent(shop: PagesAtEdge, order_id: str, number: int) -> None:

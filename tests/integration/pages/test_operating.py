@@ -8,17 +8,18 @@ from itertools import count
 from uuid import UUID
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 from tradepost.order.admin.v1.saga_admin_service_pb2 import GetSagaRequest
 from tradepost.order.v1.order_pb2 import Coordination, Order, OrderState
 from tradepost.order.v1.order_service_pb2 import CreateOrderRequest, FulfillOrderRequest
 
 from scripts.suite.secure.call_graph import CONSOLE
+from tests.support.background import meanwhile
 from tests.support.browser.browser_page import opened_page
 from tests.support.browser.inspection import examined
 from tests.support.limits import WAIT_S
 from tests.support.store.databases import tamper
-from tests.support.suite.breakable_suite import CLOCK, POLL_S, settled
+from tests.support.suite.breakable_suite import CLOCK, POLL_S
 from tests.support.suite.suite_pages import PagesAtEdge
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -62,33 +63,17 @@ async def expect_audited(page: Page, what: str, why: str) -> None:
 
 async def an_order(shop: PagesAtEdge, seed: int) -> Order:
     """A confirmed order."""
-    request = await shop.breakable.a_request(seed)
-    created = await shop.stubs.orders.CreateOrder(request, timeout=WAIT_S)
-    return await settled(shop.stubs.orders, created.order.order_id)
+    return await shop.breakable.buy(await shop.breakable.a_request(seed))
 
 
-@asynccontextmanager
-async def other_orders(shop: PagesAtEdge, sku: str) -> AsyncIterator[None]:
-    """Place orders without an item while the block runs, so that inventory answers both instances.
+async def place_others(shop: PagesAtEdge) -> None:
+    """Place orders of other items, one after the other, so that inventory answers all instances.
 
-    A step needs a review only where its participant answers others.
+    A step needs a review only where its participant answers other orders.
     """
-
-    async def go_on() -> None:
-        for seed in count(100):
-            request = await shop.breakable.a_request(seed)
-            if all(line.sku != sku for line in request.lines):
-                await shop.stubs.orders.CreateOrder(request, timeout=WAIT_S)
-            await CLOCK.sleep(1)
-
-    placing = asyncio.create_task(go_on())
-    try:
-        yield
-    finally:
-        placing.cancel()
-        await asyncio.wait({placing})
-    if not placing.cancelled():
-        placing.result()
+    for seed in count(100):
+        await shop.breakable.buy(await shop.breakable.a_request(seed))
+        await CLOCK.sleep(1)
 
 
 async def expect_no_attempt_soon(shop: PagesAtEdge, order_id: str) -> None:
@@ -109,7 +94,7 @@ async def test_a_stuck_saga_is_found_and_retried(shop: PagesAtEdge, chromium: Br
     tamper(database, STUCK.format(order.lines[0].sku))
     request = FulfillOrderRequest(request_id=str(UUID(int=1, version=4)), order_id=order.order_id)
     fulfilling = asyncio.ensure_future(shop.stubs.orders.FulfillOrder(request, timeout=WAIT_S))
-    async with the_operator(shop, chromium) as page, other_orders(shop, order.lines[0].sku):
+    async with the_operator(shop, chromium) as page, meanwhile(place_others(shop)):
         figure = page.get_by_role("listitem").filter(has_text="Need review")
         await figure.get_by_role("link", name="1", exact=True).click()
         await page.get_by_text(order.order_id).wait_for()
@@ -156,8 +141,7 @@ async def _choreographed(shop: PagesAtEdge, *, seed: int) -> Order:
     request.CopyFrom(await shop.breakable.a_request(seed))
     request.request_id = str(UUID(int=2, version=4))
     request.coordination = Coordination.COORDINATION_CHOREOGRAPHED
-    created = await shop.stubs.orders.CreateOrder(request, timeout=WAIT_S)
-    return await settled(shop.stubs.orders, created.order.order_id)
+    return await shop.breakable.buy(request)
 
 
 async def test_a_consumer_is_rewound(shop: PagesAtEdge, chromium: Browser) -> None:
@@ -195,6 +179,6 @@ async def test_the_console_is_read_without_scripts(shop: PagesAtEdge, chromium: 
         await page.get_by_label("Customer").fill(order.customer_id)
         await page.get_by_role("button", name="Filter").click()
         await page.get_by_role("link", name=order.order_id).click()
-        assert "OrderConfirmed" in await page.inner_text("main")
+        await expect(page.locator("main")).to_contain_text("OrderConfirmed")
         await page.get_by_role("link", name="version 1", exact=True).first.click()
-        assert "as it was at version 1" in await page.inner_text("main")
+        await expect(page.locator("main")).to_contain_text("as it was at version 1")

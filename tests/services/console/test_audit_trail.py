@@ -14,7 +14,7 @@ from scripts.suite.stubs import open_stubs
 from tests.support.console.running_console import Visitor, running_console, visitor
 from tests.support.limits import WAIT_S
 from tests.support.suite import breakable_suite
-from tests.support.suite.breakable_suite import CLOCK, POLL_S, BreakableSuite, settled
+from tests.support.suite.breakable_suite import CLOCK, POLL_S, BreakableSuite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -52,8 +52,7 @@ async def olga(suite: BreakableSuite) -> AsyncIterator[Visitor]:
 async def test_the_audit_trail_says_who_acted_and_why(suite: BreakableSuite, olga: Visitor) -> None:
     """A repair leaves a record, a change of an order an event; both name the person."""
     request = await suite.a_request(1)
-    created = await suite.stubs.orders.CreateOrder(request, timeout=WAIT_S)
-    order_id = (await settled(suite.stubs.orders, created.order.order_id)).order_id
+    order_id = (await suite.buy(request)).order_id
     subscriptions = suite.stubs.subscriptions["order"]
     listed = await subscriptions.ListSubscriptions(ListSubscriptionsRequest())
     consumer = f"order/{listed.subscriptions[0].consumer}"

@@ -14,7 +14,7 @@ from scripts.suite.idle import wait_until_idle
 from tests.support.console.running_console import Visitor, shown, text_of, visitor
 from tests.support.limits import WAIT_S
 from tests.support.store.databases import tamper
-from tests.support.suite.breakable_suite import CLOCK, BreakableSuite, settled
+from tests.support.suite.breakable_suite import CLOCK, BreakableSuite
 from tests.support.suite.frozen_processes import frozen
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -35,9 +35,7 @@ UNWRITTEN = (
 
 async def an_order(suite: BreakableSuite, seed: int) -> Order:
     """A confirmed order of a customer of its own."""
-    request = await suite.a_request(seed)
-    created = await suite.stubs.orders.CreateOrder(request, timeout=WAIT_S)
-    return await settled(suite.stubs.orders, created.order.order_id)
+    return await suite.buy(await suite.a_request(seed))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

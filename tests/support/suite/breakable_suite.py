@@ -120,6 +120,11 @@ class BreakableSuite:
             await slot.start()
         await self.cluster.wait_registered(replaced=before)
 
+    async def buy(self, request: CreateOrderRequest) -> Order:
+        """Place an order and wait until it is settled."""
+        created = await self.stubs.orders.CreateOrder(request, timeout=WAIT_S)
+        return await settled(self.stubs.orders, created.order.order_id)
+
     async def placed(self, customer_id: str) -> str:
         """Wait until a customer's only order exists; return its id."""
         request = ListOrdersRequest(customer_id=customer_id)

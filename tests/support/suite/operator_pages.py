@@ -1,9 +1,8 @@
 """The commands of docs/operations: finds the blocks for a shell on a page, and runs them.
 
 A block's kind is the second word of its fence: none for one that is run, `sqlite` or `postgresql`
-for one of that database, `server` for a whole
-server of PostgreSQL, `repair` for lines that are asked with ids of nothing, and `unbalanced`
-for a check that must find something.
+for one of that database, `server` for a whole server of PostgreSQL, `repair` for lines that are
+asked with ids of nothing, and `unbalanced` for a check that must find something.
 """
 
 import os

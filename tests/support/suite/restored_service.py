@@ -8,7 +8,7 @@ from uuid import UUID
 
 from tradepost.event.v1.event_service_pb2 import GetFeedRequest, ListSubscriptionsRequest
 from tradepost.order.v1.order_pb2 import Order
-from tradepost.order.v1.order_service_pb2 import CancelOrderRequest, CreateOrderRequest
+from tradepost.order.v1.order_service_pb2 import CancelOrderRequest
 
 from tests.support.limits import WAIT_S
 from tests.support.store.databases import SQLITE
@@ -35,12 +35,6 @@ async def back_up(variables: dict[str, str]) -> None:
     """Make a backup of the running service."""
     done = await shell(commands(PAGE, SQLITE, heading="Back up"), variables)
     assert done.code == 0, done.err
-
-
-async def placed(suite: BreakableSuite, request: CreateOrderRequest) -> Order:
-    """Place an order and wait until it is confirmed."""
-    order = (await suite.stubs.orders.CreateOrder(request, timeout=WAIT_S)).order
-    return await settled(suite.stubs.orders, order.order_id)
 
 
 async def cancel(suite: BreakableSuite, order: Order, number: int) -> Order:

@@ -1,5 +1,6 @@
 """The equations, fed with what four services record."""
 
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +21,9 @@ from tradepost.payment.v1.ledger_pb2 import (
 )
 from tradepost.type.v1.money_pb2 import Money
 
+from services.chassis.ids import IdFactory
 from services.console.books.books import Books
+from tests.support.clock.manual_clock import ManualClock
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=2)
@@ -55,14 +58,17 @@ CAPTURED = posting("CAPTURED", "PROCESSOR_CLEARING", "CUSTOMER_FUNDS")
 REFUNDED = posting("REFUNDED", "CUSTOMER_FUNDS", "PROCESSOR_CLEARING")
 
 
-def sold(books: Books) -> None:
+def sold(books: Books, *, order_id: str = "ord_1", payment_id: str = "pay_1") -> None:
     """A sale as all services record it."""
-    captured = payment_facts.PaymentCaptured(payment_id="pay_1", order_id="ord_1", amount=PRICE)
-    books.payment_event(event(captured, "pay_1"), NOON)
-    books.order_event(event(order_facts.OrderConfirmed(captured_amount=PRICE)), NOON)
-    for entry in CAPTURED:
+    captured = payment_facts.PaymentCaptured(payment_id=payment_id, order_id=order_id, amount=PRICE)
+    books.payment_event(event(captured, payment_id), NOON)
+    books.order_event(event(order_facts.OrderConfirmed(captured_amount=PRICE), order_id), NOON)
+    for each in CAPTURED:
+        entry = LedgerEntry()
+        entry.CopyFrom(each)
+        entry.payment_id, entry.order_id = payment_id, order_id
         books.ledger_entry(entry, NOON)
-    books.mail(Notification(order_id="ord_1", template=CONFIRMED), NOON)
+    books.mail(Notification(order_id=order_id, template=CONFIRMED), NOON)
 
 
 def refunded(books: Books) -> None:
@@ -182,3 +188,16 @@ def test_an_oversold_item_is_found() -> None:
     books.level(StockLevel(sku="milk", held_count=2, available_count=-2, version=1))
 
     assert books.levels == {"milk": False}
+
+
+def test_books_that_begin_later_leave_out_whole_orders() -> None:
+    """An order from before is nowhere in them, not even by a payment that was made after."""
+    order_id = IdFactory(clock=ManualClock(NOON), rng=random.Random(1)).new("ord")
+    books = Books(since=NOON + timedelta(seconds=1))
+    late = IdFactory(clock=ManualClock(LATER), rng=random.Random(2))
+    sold(books, order_id=order_id, payment_id=late.new("pay"))
+    assert [each.name for each in books.balances if each.left or each.right] == []
+
+    sold(books, order_id=late.new("ord"), payment_id=late.new("pay"))
+    assert broken(books) == []
+    assert books.captured.left == PRICE.minor_units
