@@ -4,11 +4,13 @@ import asyncio
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import grpc
 
 from discovery.blocking.call_loop import resolve_soon
+from discovery.blocking.native import StatusOf, is_made_by_grpc
 
 # Called once with the status code that a call ended with, in the thread that sees it end.
 OnEnd = Callable[[grpc.StatusCode], None]
@@ -35,15 +37,12 @@ def on_attempt_end(rpc: Any, on_end: OnEnd) -> None:
     """Call back when one of grpc's own calls has ended.
 
     Keeps no reference to the call, unlike grpc's own done callbacks: grpc cancels a call that is
-    collected, and this must stay possible.
+    collected, and this must stay possible. A reader may also drop a call as soon as it has ended,
+    before grpc calls back.
     """
-    reference = weakref.ref(rpc)
-
-    def ended() -> None:
-        on_end(_code_of(reference()))
-
-    if not rpc.add_callback(ended):
-        on_end(_code_of(rpc))
+    read_code = StatusOf(rpc).code if is_made_by_grpc(rpc) else partial(_code_of, weakref.ref(rpc))
+    if not rpc.add_callback(lambda: on_end(read_code())):
+        on_end(read_code())
 
 
 async def wait_for_end(rpc: Any) -> None:
@@ -77,9 +76,9 @@ def described(call: Any, ended: Any) -> str:
     return f"<{name} of RPC that terminated with:\n{lines}>"
 
 
-def _code_of(rpc: Any) -> grpc.StatusCode:
+def _code_of(reference: "weakref.ref[Any]") -> grpc.StatusCode:
     """The code of an ended call; UNKNOWN where it ended in an error that has no status."""
-    if rpc is None:
+    if (rpc := reference()) is None:
         return grpc.StatusCode.CANCELLED
     try:
         code: grpc.StatusCode = rpc.code()

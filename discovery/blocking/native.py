@@ -69,6 +69,29 @@ def connection_state(channel: grpc.Channel) -> grpc.ChannelConnectivity:
     return _STATES[state]
 
 
+def is_made_by_grpc(rpc: object) -> bool:
+    """Whether it is a call under way of grpc's own, and no call or error of this library."""
+    return isinstance(rpc, _originals._Rendezvous)  # noqa: SLF001 - no public name
+
+
+class StatusOf:
+    """The status of one of grpc's calls once it has ended, without a reference to the call.
+
+    The call's own `code()` and `details()` read the same state, which outlives the call.
+    """
+
+    def __init__(self, rpc: Any) -> None:
+        self._state: Any = rpc._state  # noqa: SLF001 - the methods would need the call
+
+    def code(self) -> grpc.StatusCode:
+        code: grpc.StatusCode = self._state.code
+        return code
+
+    def details(self) -> str | None:
+        details: str | None = self._state.details
+        return details
+
+
 def in_callback() -> bool:
     """Whether this thread is one in which grpc reports the ends of a channel's calls.
 

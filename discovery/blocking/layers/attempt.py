@@ -1,7 +1,6 @@
 """Sends one attempt on the picked subchannel and records how it ends."""
 
 import threading
-import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,6 +10,7 @@ import grpc
 from discovery.balancing import attempt_outcome
 from discovery.balancing.unconnected import was_lost
 from discovery.blocking.end_of_call import on_attempt_end
+from discovery.blocking.native import StatusOf
 from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
 from discovery.blocking.subchannel import Subchannel
 from discovery.call.call_state import CallState
@@ -50,8 +50,8 @@ def _begin(made: Any, method: Method, call: CallState, ended: Ended) -> Any:
         # A hedge or a future, which keep an attempt referenced until it has ended.
         rpc.add_done_callback(lambda rpc: ended(rpc.code(), rpc))
     else:
-        reference = weakref.ref(rpc)
-        on_attempt_end(rpc, lambda code: ended(code, reference()))
+        status = StatusOf(rpc)
+        on_attempt_end(rpc, lambda code: ended(code, status))
     return rpc
 
 

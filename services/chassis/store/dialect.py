@@ -45,10 +45,11 @@ class Dialect(Protocol):
         """
         ...
 
-    def cancel(self, connection: Connection) -> None:
-        """Ask the server, without waiting, to end the running statement of a reader.
+    def canceller(self, connection: Connection) -> Callable[[], None]:
+        """What asks the server, without waiting, to end the running statement of this reader.
 
-        It may end the next statement instead, so the connection must not be used again.
+        Another thread calls it, even while the reader's own closes the connection. It may end the
+        next statement instead, so the connection must not be used again.
         """
         ...
 

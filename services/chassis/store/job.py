@@ -21,9 +21,9 @@ class Job:
     job that has not started fails. `batch_size` is the number of writes in its transaction, known
     once that has ended. `needs` are the keys that a write will read.
 
-    The rest is for reads. `connection` is set while the function runs. `first_look_s` is the
-    monotonic instant of the first check whether the read takes too long, and `timed_out` its
-    result. `abandoned` is set when the caller has left.
+    The rest is for reads. `cancel` ends the running statement, and is set while the function runs.
+    `first_look_s` is the monotonic instant of the first check whether the read takes too long, and
+    `timed_out` its result. `abandoned` is set when the caller has left.
     """
 
     function: Callable[..., Any]
@@ -39,7 +39,7 @@ class Job:
     abandoned: bool = False
     timed_out: bool = False
     first_look_s: float | None = None
-    connection: Connection | None = None
+    cancel: Callable[[], None] | None = None
     result: Any = None
     error: BaseException | None = None
     changes: list[Change] = field(default_factory=list)

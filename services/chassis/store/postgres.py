@@ -150,8 +150,10 @@ class PostgresDialect:
     def limit_reads(self, connection: Connection, is_over: Callable[[], bool]) -> None:
         """Do nothing: `cut_silent` ends what takes too long."""
 
-    def cancel(self, connection: Connection) -> None:
-        Thread(target=_driver(connection).give_up, name="cancel", daemon=True).start()
+    def canceller(self, connection: Connection) -> Callable[[], None]:
+        # SQLAlchemy's connection is for its own thread alone, and forgets the driver's if it fails.
+        give_up = _driver(connection).give_up
+        return lambda: Thread(target=give_up, name="cancel", daemon=True).start()
 
     def begin_statements(self, connection: Connection) -> bool:
         # A session of a pooler has no setting that refuses writes.

@@ -20,7 +20,7 @@ from services.chassis.store.silence import SilenceWatch
 
 
 class _CurrentRead:
-    """The read that one thread runs, and whether it is over before it has ended.
+    """The read that one thread runs, whether it is over before it has ended, and what cancels it.
 
     One object a thread, so that a short read costs no more than an assignment.
     """
@@ -28,6 +28,8 @@ class _CurrentRead:
     def __init__(self, silence: SilenceWatch) -> None:
         self._silence = silence
         self.job: Job | None = None
+        # Of the thread's connection; None before there is one.
+        self.cancel: Callable[[], None] | None = None
 
     def is_over(self) -> bool:
         """Whether nobody waits for the read any more, or it has taken too long.
@@ -94,9 +96,9 @@ class Readers:
     def abandon(self, job: Job) -> None:
         """End a read whose caller has left, so that others get its thread."""
         job.abandoned = True
-        connection = job.connection
-        if connection is not None:
-            self._dialect.cancel(connection)
+        cancel = job.cancel
+        if cancel is not None:
+            cancel()
 
     async def close(self) -> None:
         """Refuse further reads, and wait until the queued ones are done."""
@@ -140,8 +142,9 @@ class Readers:
             if connection is None:
                 connection = self._dialect.open_reader()
                 self._dialect.limit_reads(connection, current.is_over)
+                current.cancel = self._dialect.canceller(connection)
                 self._opened(connection)
-            current.job, job.connection = job, connection
+            current.job, job.cancel = job, current.cancel
             if job.abandoned:
                 # `abandon` may have come before there was a connection.
                 raise StoreUnavailableError("the caller has left")
@@ -152,7 +155,7 @@ class Readers:
                 has_begun = self._dialect.begin_statements(connection)
             job.run(connection)
             # From here on `abandon` leaves the connection alone; it may have cancelled it before.
-            current.job = job.connection = None
+            current.job = job.cancel = None
             if has_begun and not job.abandoned:
                 self._dialect.rollback(connection)
             failure = job.error
@@ -161,7 +164,7 @@ class Readers:
             )
         except BaseException as error:  # noqa: BLE001 - the thread must survive, and the caller gets it
             failure, failed = error, True
-            current.job = job.connection = None
+            current.job = job.cancel = None
         if not failed:
             return connection
         if connection is not None:

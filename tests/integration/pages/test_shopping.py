@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 from tradepost.order.v1.order_service_pb2 import GetOrderRequest, ListOrdersRequest
 
 from scripts.suite.secure.call_graph import STOREFRONT
@@ -70,7 +70,7 @@ async def test_a_shopper_buys_follows_and_cancels(shop: PagesAtEdge, chromium: B
             await followed.until("REFUNDING")
             await shop.kill(*next(rounds))
         await followed.until("REFUNDED")
-        assert "too much tea" in await page.inner_text("#order")
+        await expect(page.locator("#order")).to_contain_text("too much tea")
         await expect_whole_story(shop, followed)
 
 
@@ -124,7 +124,7 @@ async def test_shopping_needs_no_script(shop: PagesAtEdge, chromium: Browser) ->
         await page.wait_for_url("**/shop/orders/ord_*")
         await load_until(page, "CONFIRMED")
         await page.get_by_role("link", name="My orders").first.click()
-        assert "Confirmed" in await page.inner_text("main table")
+        await expect(page.locator("main table")).to_contain_text("Confirmed")
 
         await page.locator("main table a").first.click()
         await page.get_by_role("link", name="Cancel this order").click()
@@ -138,3 +138,5 @@ async def load_until(page: Page, state: str) -> None:
     async with asyncio.timeout(WAIT_S):
         while not await shown.count():
             await page.get_by_role("link", name="Load again").click()
+            # A click waits only until the page's first bytes are there.
+            await page.wait_for_load_state()

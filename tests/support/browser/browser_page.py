@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from scripts.tools.paths import tool_path
 from tests.support.limits import WAIT_S
@@ -28,7 +28,11 @@ _FAILED_REQUEST = (
 
 @asynccontextmanager
 async def running_browser() -> AsyncIterator[Browser]:
-    """Start Chromium; pages in different contexts share no cookie."""
+    """Start Chromium; pages in different contexts share no cookie.
+
+    After a click a page may be there in part: `expect(locator)` waits for what it asks for.
+    """
+    expect.set_options(timeout=WAIT_S * 1_000)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=tool_path("chromium"), args=_ARGUMENTS, timeout=WAIT_S * 1_000

@@ -45,15 +45,18 @@ class EndlessRead:
 
 
 class HeldRead:
-    """A read between two statements, which ends once `end` is set."""
+    """A read between two statements, which ends once `end` is set; it may lose its connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, loses_connection: bool = False) -> None:
         self.begun = asyncio.Event()
         self.end = threading.Event()
         self._loop = asyncio.get_running_loop()
+        self._loses_connection = loses_connection
 
     def __call__(self, connection: Connection) -> None:
         connection.exec_driver_sql("SELECT 1")
+        if self._loses_connection:
+            connection.invalidate()
         self._loop.call_soon_threadsafe(self.begun.set)
         self.end.wait(WAIT_S)
 
@@ -77,16 +80,19 @@ async def test_a_read_whose_caller_left_frees_its_thread(databases: Databases) -
         await database.close()
 
 
+@pytest.mark.parametrize("loses_connection", [False, True])
 @pytest.mark.parametrize("databases", KINDS, indirect=True)
-async def test_the_end_of_a_read_hits_no_other_read(databases: Databases) -> None:
-    """A read that ends just when its caller leaves takes no later read with it."""
+async def test_the_end_of_a_read_hits_no_other_read(
+    databases: Databases, *, loses_connection: bool
+) -> None:
+    """A read that ends, or fails, just when its caller leaves takes no later read with it."""
     database = await Database.open(
         databases.url("short"), clock=SystemClock(), owner="test", readers=1, timeout_s=600
     )
     try:
         async with asyncio.timeout(WAIT_S):
             for _ in range(ROUNDS):
-                held = HeldRead()
+                held = HeldRead(loses_connection=loses_connection)
                 reading = asyncio.create_task(database.read(held))
                 await held.begun.wait()
                 reading.cancel()
