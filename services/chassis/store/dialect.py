@@ -38,18 +38,15 @@ class Dialect(Protocol):
         """Begin a write transaction; waits a limited time for the lock if `lock` does nothing."""
         ...
 
-    def limit_reads(self, connection: Connection, is_over: Callable[[], bool]) -> None:
-        """End a statement of this reader soon after `is_over` says so, where the driver can.
+    def limit_reads(
+        self, connection: Connection, is_over: Callable[[], bool]
+    ) -> Callable[[], None] | None:
+        """Make a statement of this reader end early, when it then fails like the store.
 
-        The statement then fails like the store; `is_over` is called on the reader's thread.
-        """
-        ...
-
-    def canceller(self, connection: Connection) -> Callable[[], None]:
-        """What asks the server, without waiting, to end the running statement of this reader.
-
-        Another thread calls it, even while the reader's own closes the connection. It may end the
-        next statement instead, so the connection must not be used again.
+        A driver that can asks `is_over` on the reader's thread again and again. Otherwise it
+        returns what asks the server, without waiting, to end the running statement. Another thread
+        calls that, even while the reader's own closes the connection. It may end the next statement
+        instead, so the connection must not be used again.
         """
         ...
 

@@ -9,7 +9,6 @@ stays in one SQLAlchemy transaction, which sends nothing to the database.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from threading import Thread
 from typing import Any, cast
 
 import psycopg
@@ -147,13 +146,12 @@ class PostgresDialect:
                 self.rollback(connection)
             raise
 
-    def limit_reads(self, connection: Connection, is_over: Callable[[], bool]) -> None:
-        """Do nothing: `cut_silent` ends what takes too long."""
-
-    def canceller(self, connection: Connection) -> Callable[[], None]:
+    def limit_reads(
+        self, connection: Connection, is_over: Callable[[], bool]
+    ) -> Callable[[], None]:
         # SQLAlchemy's connection is for its own thread alone, and forgets the driver's if it fails.
-        give_up = _driver(connection).give_up
-        return lambda: Thread(target=give_up, name="cancel", daemon=True).start()
+        # What takes too long is ended by `cut_silent`.
+        return _driver(connection).cancel_soon
 
     def begin_statements(self, connection: Connection) -> bool:
         # A session of a pooler has no setting that refuses writes.

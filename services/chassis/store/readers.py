@@ -28,7 +28,7 @@ class _CurrentRead:
     def __init__(self, silence: SilenceWatch) -> None:
         self._silence = silence
         self.job: Job | None = None
-        # Of the thread's connection; None before there is one.
+        # Of the thread's connection, where the server must be asked.
         self.cancel: Callable[[], None] | None = None
 
     def is_over(self) -> bool:
@@ -141,8 +141,7 @@ class Readers:
         try:
             if connection is None:
                 connection = self._dialect.open_reader()
-                self._dialect.limit_reads(connection, current.is_over)
-                current.cancel = self._dialect.canceller(connection)
+                current.cancel = self._dialect.limit_reads(connection, current.is_over)
                 self._opened(connection)
             current.job, job.cancel = job, current.cancel
             if job.abandoned:

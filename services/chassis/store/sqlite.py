@@ -110,10 +110,6 @@ class SqliteDialect:
     def limit_reads(self, connection: Connection, is_over: Callable[[], bool]) -> None:
         _driver(connection).set_progress_handler(is_over, _STEPS_BETWEEN_LOOKS)
 
-    def canceller(self, connection: Connection) -> Callable[[], None]:
-        """Nothing to do: `is_over` ends the statement."""
-        return lambda: None
-
     def begin_statements(self, connection: Connection) -> bool:
         return False
 

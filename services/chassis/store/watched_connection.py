@@ -91,6 +91,10 @@ class WatchedConnection(psycopg.Connection[Any]):
         finally:
             self._pipeline = None
 
+    def cancel_soon(self) -> None:
+        """Do `give_up` in a thread of its own. Any thread may call it."""
+        threading.Thread(target=self.give_up, name="cancel", daemon=True).start()
+
     def give_up(self) -> None:
         """Ask the server to end the running statement, until the reader has closed the connection.
 
