@@ -3,13 +3,11 @@
 import asyncio
 import random
 import sys
-from collections.abc import Collection, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from discovery.clock import SystemClock
 from scripts.benchmarks.checkout.baseline_choice import (
@@ -29,36 +27,20 @@ from scripts.benchmarks.discovery.table import table
 from scripts.benchmarks.edge.edge_rows import tables_of
 from scripts.benchmarks.edge.edge_run import ROUNDS, run_edge
 from scripts.benchmarks.edge.measurements.edge_names import EDGE_MEASUREMENTS
-from scripts.benchmarks.floor.floor_cluster import FloorStartError
+from scripts.benchmarks.pages.pages_run import PagesPlan, run_pages
 from scripts.benchmarks.retention.retention_run import RetentionPlan, run_retention
+from scripts.benchmarks.running import chosen, console, exit_if_not_measured, report_of
 from scripts.benchmarks.shared import machine
 from scripts.benchmarks.shared.caveats import caveats
 from scripts.benchmarks.shared.comparison import ComparisonPlan
-from scripts.benchmarks.shared.contender import OrderFailedError
-from scripts.benchmarks.shared.peer_environment import PeerMissingError
 from scripts.benchmarks.soak import soak_run
 from scripts.benchmarks.soak.watched_soak import run_watched
-from scripts.releases.revision_checkout import RevisionError
 from scripts.suite import interruption
-from scripts.suite.run_folder import StartError
-from scripts.tools.commands import SetupError
 from scripts.tools.paths import ROOT, from_caller
 
 FOLDER = ROOT / ".run" / "bench"
 STORED = (1_000, 100_000, 1_000_000)
 EXIT_BROKEN = 1
-EXIT_NOT_MEASURED = 2
-EXIT_INTERRUPTED = 130
-
-NOT_MEASURED = (
-    StartError,
-    FloorStartError,
-    PeerMissingError,
-    RevisionError,
-    OrderFailedError,
-    SetupError,
-    soak_run.CallerEndedError,
-)
 
 
 def _file(metavar: str, explanation: str) -> Any:
@@ -77,7 +59,6 @@ AGAINST: Any = typer.Option(
 )
 
 app = typer.Typer()
-console = Console()
 clock = SystemClock()
 
 
@@ -131,7 +112,7 @@ def checkout(
         clock=clock,
         console=console,
     )
-    _report(running, json)
+    report_of(running, json)
 
 
 @app.command()
@@ -148,7 +129,7 @@ def coordination(
     """Orchestrated and choreographed checkouts side by side, and the lag of the feeds."""
     plan = ComparisonPlan(concurrency or (1, 8, 32), orders, rounds)
     rng = random.Random(seed)
-    _report(run_coordination(plan, folder, rng=rng, clock=clock, console=console), json)
+    report_of(run_coordination(plan, folder, rng=rng, clock=clock, console=console), json)
 
 
 @app.command()
@@ -166,7 +147,7 @@ def soak(
     """Call through kills, freezes, drains and Consul restarts: nothing may fail, nothing grow."""
     plan = soak_run.SoakPlan(driver, minutes, instances, rate, seed)
     running = run_watched(plan, folder, clock=clock, console=console)
-    report = _report(running, json)
+    report = report_of(running, json)
     sys.exit(0 if report.ok else EXIT_BROKEN)
 
 
@@ -184,7 +165,7 @@ def retention(
 ) -> None:
     """What an order leaves in each table; with --keep-s, that the databases stop growing."""
     plan = RetentionPlan(orders, concurrency, keep_s, database is DatabaseKind.POSTGRES)
-    _report(run_retention(plan, folder, rng=random.Random(seed), clock=clock), json)
+    report_of(run_retention(plan, folder, rng=random.Random(seed), clock=clock), json)
 
 
 @app.command()
@@ -202,17 +183,31 @@ def discovery(
 
     FILE keeps the rows that are not measured this time.
     """
-    names = _known(row, MEASUREMENTS)
+    names = chosen(row, MEASUREMENTS)
     bench = DiscoveryBench(folder / "discovery", clock, random.Random(seed), pairs)
     rows: list[DiscoveryRow] = []
     for name in names:
         console.print(f"measuring {name}")
-        with _exit_if_not_measured():
+        with exit_if_not_measured():
             # On asyncio's own loop, which most callers use.
             rows += interruption.run(MEASUREMENTS[name](bench), runner=asyncio.run)
         if json is not None:
             discovery_row.write(json, rows)
     console.print(table(rows))
+
+
+@app.command()
+def pages(
+    requests: Annotated[int, typer.Option(min=1, help="How often each page is asked for.")] = 400,
+    orders: Annotated[int, typer.Option(min=1, help="Orders of the customer.")] = 100,
+    watches: Annotated[int, typer.Option(min=2, help="Orders that are followed at once.")] = 1_000,
+    seed: Annotated[int, typer.Option(help="Chooses ids.")] = 1,
+    json: Annotated[Path | None, FIGURES] = None,
+    folder: Annotated[Path, DATA] = FOLDER / "pages",
+) -> None:
+    """The pages of shop and console at twenty at once, and live streams: memory and lag."""
+    plan = PagesPlan(requests, orders, watches)
+    report_of(run_pages(plan, folder, rng=random.Random(seed), clock=clock), json)
 
 
 @app.command()
@@ -232,7 +227,7 @@ def edge(
 
     FILE keeps the rows that are not measured this time.
     """
-    names = _known(row, EDGE_MEASUREMENTS)
+    names = chosen(row, EDGE_MEASUREMENTS)
     bench = DiscoveryBench(folder / "edge", clock, random.Random(seed), rounds)
     before = machine.moment()
 
@@ -240,7 +235,7 @@ def edge(
         if json is not None:
             discovery_row.write(json, rows)
 
-    with _exit_if_not_measured():
+    with exit_if_not_measured():
         running = run_edge(
             bench, names, began=lambda name: console.print(f"measuring {name}"), ended=keep
         )
@@ -250,47 +245,6 @@ def edge(
         console.print(line)
     # As it is, however wide: it goes into docs/benchmarks.md.
     print(tables_of(rows))
-
-
-def _known(row: list[str] | None, measurements: Collection[str]) -> Sequence[str]:
-    """The chosen rows, or all. Raises BadParameter for one that there isn't."""
-    names = row or list(measurements)
-    unknown = [name for name in names if name not in measurements]
-    if unknown:
-        raise typer.BadParameter(f"no row {unknown[0]}; there are {', '.join(measurements)}")
-    return names
-
-
-class _Report(Protocol):
-    def show(self, console: Console) -> None: ...
-
-    def write(self, file: Path) -> None: ...
-
-
-ReportT = TypeVar("ReportT", bound=_Report)
-
-
-def _report(running: Coroutine[object, object, ReportT], file: Path | None) -> ReportT:
-    """Run the benchmark, print its report, and write it to the file."""
-    with _exit_if_not_measured():
-        report = interruption.run(running)
-    report.show(console)
-    if file is not None:
-        report.write(file)
-    return report
-
-
-@contextmanager
-def _exit_if_not_measured() -> Iterator[None]:
-    """End the program with a message when the block raises an error of a benchmark."""
-    try:
-        yield
-    except NOT_MEASURED as error:
-        console.print(f"[red]{error}[/red]")
-        sys.exit(EXIT_NOT_MEASURED)
-    except KeyboardInterrupt:
-        console.print("stopped")
-        sys.exit(EXIT_INTERRUPTED)
 
 
 if __name__ == "__main__":

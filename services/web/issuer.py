@@ -60,6 +60,8 @@ class Issuer:
             server_metadata_url=settings.issuer.rstrip("/") + _DISCOVERY,
             client_kwargs={
                 "scope": "openid",
+                # Made once: reading the authorities takes 50 ms, and each login would do it again.
+                "verify": httpx2.create_ssl_context(),
                 "code_challenge_method": "S256",
                 "token_endpoint_auth_method": (
                     "client_secret_basic" if settings.client_secret else "none"

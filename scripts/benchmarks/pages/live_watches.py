@@ -1,0 +1,111 @@
+"""What open live streams cost in memory, and how soon they tell what has happened."""
+
+import asyncio
+import json
+import random
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import aiohttp
+from tradepost.order.v1.order_service_pb2 import FulfillOrderRequest
+
+from discovery.clock import Clock
+from scripts.benchmarks.pages.measured_pages import OK, MeasuredPages
+from scripts.benchmarks.shared.contender import CALL_TIMEOUT_S
+from scripts.benchmarks.shared.medians import percentile
+from scripts.suite.run_folder import StartError
+
+TARGET_KIB = 60.0
+PERCENTILES = (50, 95, 99)
+# Streams that are open before memory is first looked at, so that what is made once is made.
+_FIRST = 50
+_SETTLE_S = 2.0
+# Orders that are shipped a second while everything is watched.
+_SHIPPED_PER_S = 2.0
+_DATA = b"data:"
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFigures:
+    """KiB of each service for one more stream, and the lag of what they tell, in ms."""
+
+    watches: int
+    kib: Mapping[str, float]
+    told: int
+    lag_ms: Mapping[int, float]
+
+
+@dataclass(slots=True)
+class _Watched:
+    """What the streams have told: how many versions of the past, and the lag of each newer one."""
+
+    clock: Clock
+    first: int = 0
+    ended: int = 0
+    lags_ms: list[float] = field(default_factory=list)
+
+    async def follow(self, measured: MeasuredPages, order_id: str) -> None:
+        """Follow the stream of an order to its end. Raises StartError."""
+        path, seen = f"/mobile/v1/orders/{order_id}/live", 0
+        headers = {**measured.phone, "accept": "text/event-stream"}
+        async with measured.http.get(path, headers=headers, timeout=_NO_TIMEOUT) as answer:
+            if answer.status != OK:
+                raise StartError(f"GET {path} was answered {answer.status}")
+            async for line in answer.content:
+                entry = json.loads(line[len(_DATA) :]).get("entry") if _is_data(line) else None
+                if entry is None:
+                    continue
+                seen += 1
+                if entry["event"] == "OrderConfirmed":
+                    self.first += 1
+                elif entry["event"] in ("FulfillmentStarted", "OrderFulfilled"):
+                    self.lags_ms.append(self._lag_ms(entry["happened"]))
+        self.ended += 1
+
+    def _lag_ms(self, happened: str) -> float:
+        """From the time in the event, which is taken before its COMMIT."""
+        return 1_000 * (self.clock.now() - datetime.fromisoformat(happened)).total_seconds()
+
+
+def _is_data(line: bytes) -> bool:
+    return line.startswith(_DATA)
+
+
+async def watch_orders(
+    measured: MeasuredPages, *, watches: int, rng: random.Random, clock: Clock
+) -> LiveFigures:
+    """Open so many streams, the same number for each order, then ship all orders.
+
+    Raises StartError for a stream that is refused or breaks off.
+    """
+    watched = _Watched(clock)
+    orders = [measured.orders[number % len(measured.orders)] for number in range(watches)]
+    async with asyncio.TaskGroup() as people:
+
+        async def open_up_to(number: int) -> Mapping[str, int]:
+            for order_id in orders[watched.first : number]:
+                people.create_task(watched.follow(measured, order_id))
+                # One after the other, as people come.
+                await clock.sleep(0)
+            while watched.first < number:
+                await clock.sleep(0.1)
+            await clock.sleep(_SETTLE_S)
+            return measured.resident_kib()
+
+        before = await open_up_to(min(_FIRST, watches // 2))
+        opened = watches - watched.first
+        after = await open_up_to(watches)
+        for order_id in dict.fromkeys(orders):
+            request_id = str(uuid.UUID(int=rng.getrandbits(128), version=4))
+            fulfil = FulfillOrderRequest(request_id=request_id, order_id=order_id)
+            await measured.calls.FulfillOrder(fulfil, timeout=CALL_TIMEOUT_S)
+            await clock.sleep(1 / _SHIPPED_PER_S)
+    return LiveFigures(
+        watches,
+        {service: (after[service] - before[service]) / opened for service in after},
+        len(watched.lags_ms),
+        {each: percentile(watched.lags_ms, each) for each in PERCENTILES},
+    )
