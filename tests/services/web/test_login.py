@@ -1,6 +1,5 @@
 """Login at a real identity provider over a socket, and what happens when somebody cheats."""
 
-import ssl
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -295,12 +294,3 @@ async def test_a_program_without_a_good_token_is_refused(authorization: str) -> 
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
         assert answer.json()["code"] == 16
-
-
-async def test_a_login_reads_no_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whom to trust is read once: it takes 50 ms, in which nobody else would be served."""
-    async with shop_window() as shop, shop.browser() as browser:
-        monkeypatch.delattr(ssl, "create_default_context")
-        await sign_in(browser)
-
-        assert await is_signed_in(browser)
