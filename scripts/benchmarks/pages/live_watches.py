@@ -12,7 +12,7 @@ import aiohttp
 from tradepost.order.v1.order_service_pb2 import FulfillOrderRequest
 
 from discovery.clock import Clock
-from scripts.benchmarks.pages.measured_pages import OK, MeasuredPages
+from scripts.benchmarks.pages.measured_pages import OK, MeasuredPages, one_failure
 from scripts.benchmarks.shared.contender import CALL_TIMEOUT_S
 from scripts.benchmarks.shared.medians import percentile
 from scripts.suite.run_folder import StartError
@@ -83,7 +83,7 @@ async def watch_orders(
     """
     watched = _Watched(clock)
     orders = [measured.orders[number % len(measured.orders)] for number in range(watches)]
-    async with asyncio.TaskGroup() as people:
+    async with one_failure(), asyncio.TaskGroup() as people:
 
         async def open_up_to(number: int) -> Mapping[str, int]:
             for order_id in orders[watched.first : number]:

@@ -58,16 +58,23 @@ class MeasuredPages:
         return {"authorization": f"Bearer {self.issuer.token(*PEOPLE[STOREFRONT])}"}
 
     def resident_kib(self) -> Mapping[str, int]:
-        """The resident memory of all processes of each service that a live stream goes through."""
-        slots = [*self.suite.slots, *self.pages.instances]
-        found = {
-            service: sum(
-                machine.memory_kib(_pid(slot))[0] for slot in slots if slot.service == service
-            )
-            for service in (STOREFRONT, "order")
+        """The resident memory of all processes of each service."""
+        return {
+            service: sum(machine.memory_kib(pid)[0] for pid in pids)
+            for service, pids in self._processes().items()
         }
-        (envoy,) = machine.children(_pid(self.edge.slot))
-        return {**found, EDGE: machine.memory_kib(int(envoy))[0]}
+
+    def spent_s(self) -> Mapping[str, float]:
+        """The processor time so far of all processes of each service."""
+        return {service: machine.spent(pids).all_s for service, pids in self._processes().items()}
+
+    def _processes(self) -> Mapping[str, Sequence[int]]:
+        """The processes of each service; those of the edge are Envoy and its control plane."""
+        found: dict[str, list[int]] = {}
+        for slot in (*self.suite.slots, *self.pages.instances, self.edge.slot):
+            found.setdefault(slot.service, []).append(_pid(slot))
+        found[EDGE] += map(int, machine.children(_pid(self.edge.slot)))
+        return found
 
 
 @asynccontextmanager
@@ -94,6 +101,15 @@ async def measured_pages(
         issuer = Issuer.load(folder / FOLDER / ISSUER_KEYS, clock=clock)
         skus = sorted(demand.products)
         yield MeasuredPages(suite, pages, edge, stubs.orders, skus, placed, http, issuer)
+
+
+@asynccontextmanager
+async def one_failure() -> AsyncIterator[None]:
+    """Raise the first of the errors with which a group of tasks ends, for the command's message."""
+    try:
+        yield
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
 
 
 def _browser(url: str) -> aiohttp.ClientSession:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from discovery.clock import Clock
-from scripts.benchmarks.pages.measured_pages import OK, MeasuredPages
+from scripts.benchmarks.pages.measured_pages import OK, MeasuredPages, one_failure
 from scripts.benchmarks.shared.medians import percentile
 from scripts.suite.run_folder import StartError
 
@@ -29,12 +29,13 @@ _PAGES = (
 
 @dataclass(frozen=True, slots=True)
 class PageFigures:
-    """One page: requests a second, and how long they took in ms, by percentile."""
+    """One page: requests a second, their ms by percentile, and CPU ms of each by service."""
 
     page: str
     at_once: int
     rate: float
     latency_ms: Mapping[int, float]
+    cpu_ms: Mapping[str, float]
 
 
 async def read_pages(measured: MeasuredPages, *, requests: int, clock: Clock) -> list[PageFigures]:
@@ -68,11 +69,15 @@ async def _read(
         )
         for number in range(requests)
     )
-    began_s = clock.monotonic()
-    async with asyncio.TaskGroup() as people:
+    began_s, before_s = clock.monotonic(), measured.spent_s()
+    async with one_failure(), asyncio.TaskGroup() as people:
         for _ in range(at_once):
             people.create_task(ask(paths))
-    rate = len(took_ms) / (clock.monotonic() - began_s)
+    after_s = measured.spent_s()
     return PageFigures(
-        page, at_once, rate, {each: percentile(took_ms, each) for each in PERCENTILES}
+        page,
+        at_once,
+        rate=requests / (clock.monotonic() - began_s),
+        latency_ms={each: percentile(took_ms, each) for each in PERCENTILES},
+        cpu_ms={each: 1_000 * (after_s[each] - before_s[each]) / requests for each in after_s},
     )

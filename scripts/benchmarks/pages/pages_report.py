@@ -33,8 +33,8 @@ class PagesReport:
             console.print(line, soft_wrap=True, markup=False)
 
     def _pages(self) -> Iterator[str]:
-        yield "| page | at once | a second | p50/p95/p99, ms | target |"
-        yield "|---|---|---|---|---|"
+        yield "| page | at once | a second | p50/p95/p99, ms | CPU ms | target |"
+        yield "|---|---|---|---|---|---|"
         for each in self.pages:
             target = ""
             if each.at_once == AT_ONCE:
@@ -42,7 +42,7 @@ class PagesReport:
                 target = f"p95 ≤ {TARGET_P95_MS:.0f}{', missed' if missed else ''}"
             yield (
                 f"| `{each.page}` | {each.at_once} | {each.rate:.0f} |"
-                f" {_slashed(each.latency_ms)} | {target} |"
+                f" {_slashed(each.latency_ms)} | {sum(each.cpu_ms.values()):.1f} | {target} |"
             )
 
     def _live(self) -> Iterator[str]:
@@ -50,7 +50,9 @@ class PagesReport:
         yield "|---|---|---|---|---|"
         together = sum(self.live.kib.values())
         missed = ", missed" if together > TARGET_KIB else ""
-        parts = ", ".join(f"{service} {kib:.0f}" for service, kib in self.live.kib.items())
+        parts = ", ".join(
+            f"{service} {kib:.0f}" for service, kib in self.live.kib.items() if kib >= 1
+        )
         yield (
             f"| {self.live.watches:,} | {parts} | {together:.0f} | {_slashed(self.live.lag_ms)} |"
             f" ≤ {TARGET_KIB:.0f} KiB{missed} |"

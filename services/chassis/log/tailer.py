@@ -44,6 +44,9 @@ class Tailer:
         self._clock = clock
         self._poll_s = poll_s
         self._wake = asyncio.Event()
+        self._looked = asyncio.Event()
+        # Resolved by the first task that waits, while none does.
+        self._first_waiter: asyncio.Future[None] | None = None
         self._position = 0
         # The newest change of another process for which somebody waited.
         self._awaited = 0
@@ -79,6 +82,7 @@ class Tailer:
                 await self._wake.wait()
                 self._wake.clear()
                 await self._catch_up()
+                self._looked.set()
 
     @contextmanager
     def follow(self, stream: str, *, types: Collection[str] = ()) -> Iterator["Follower"]:
@@ -88,6 +92,7 @@ class Tailer:
         """
         follower = Follower(self, stream, types)
         self._followers.setdefault(stream, set()).add(follower)
+        self._begin_to_wait()
         try:
             yield follower
         finally:
@@ -104,6 +109,7 @@ class Tailer:
         """
         watch = Watch(matches, is_patient=is_patient)
         self._watches.add(watch)
+        self._begin_to_wait()
         try:
             yield watch
         finally:
@@ -127,6 +133,7 @@ class Tailer:
         if self._position < position and not self._closed:
             waiter = _PositionWaiter(position, asyncio.get_running_loop().create_future())
             self._position_waiters.add(waiter)
+            self._begin_to_wait()
             self._wake.set()
             try:
                 await self.wait_for(waiter.woken, timeout_s)
@@ -163,14 +170,26 @@ class Tailer:
             self._wake.set()
 
     async def _poll(self) -> None:
-        """Wake `run` at the polls that look for commits of other processes."""
+        """Wake `run` again and again, to look for commits of other processes."""
         pace = PollPace()
         while True:
-            await self._clock.sleep(self._poll_s)
             has_waiters = bool(self._followers or self._position_waiters or self._watches)
             news = self._position if self._position_waiters else self._awaited
-            if pace.is_due(news, has_waiters=has_waiters):
-                self._wake.set()
+            rest_s = pace.next_rest(news, has_waiters=has_waiters) * self._poll_s
+            if has_waiters:
+                await self._clock.sleep(rest_s)
+            else:
+                self._first_waiter = asyncio.get_running_loop().create_future()
+                await self._alarm.wait(self._first_waiter, rest_s)
+            # How long to rest depends on what the look finds.
+            self._looked.clear()
+            self._wake.set()
+            await self._looked.wait()
+
+    def _begin_to_wait(self) -> None:
+        """End a long rest, because a task waits now."""
+        if self._first_waiter is not None:
+            resolve(self._first_waiter)
 
     async def _start(self) -> None:
         """Start at the head, and report what followers registered earlier may have missed."""

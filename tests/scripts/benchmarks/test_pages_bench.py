@@ -20,6 +20,7 @@ async def test_pages_and_streams_are_measured(tmp_path: Path) -> None:
     assert {each.page.split("/")[1] for each in report.pages} == {"shop", "mobile", "console"}
     assert [each.at_once for each in report.pages[:2]] == [1, AT_ONCE]
     assert all(set(each.latency_ms) == set(PERCENTILES) for each in report.pages)
-    assert set(report.live.kib) == {"storefront", "order", "edge"}
+    assert all(sum(each.cpu_ms.values()) > 0 for each in report.pages)
+    assert {"storefront", "order", "edge"} < set(report.live.kib)
     assert report.live.told == TOLD * WATCHES
     assert min(report.live.lag_ms.values()) > 0

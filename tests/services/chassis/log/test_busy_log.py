@@ -35,9 +35,11 @@ async def test_changes_that_nobody_waits_for_urgently_are_looked_for_rarely(
         reached = set[int]()
         with tailer.watch(lambda _: True, is_patient=is_patient):
             for _ in range(QUIET_AFTER_POLLS):
+                await clock.wait_for_sleepers()
                 await clock.advance(POLL_S)
             for version in range(WRITES):
                 await other.write(log.append, "ord_1", version, [PLACED])
+                await clock.wait_for_sleepers()
                 await clock.advance(POLL_S)
                 await database.read(log.head)
                 reached.add(tailer.position)

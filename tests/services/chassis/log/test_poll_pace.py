@@ -1,4 +1,4 @@
-"""How many polls of a tailer read the log."""
+"""How often a tailer reads the log."""
 
 from services.chassis.log.poll_pace import IDLE_POLLS, QUIET_AFTER_POLLS, QUIET_POLLS, PollPace
 
@@ -6,9 +6,13 @@ POLLS = 20 * IDLE_POLLS
 
 
 def reads(pace: PollPace, polls: int, *, has_waiters: bool = True, grows: bool = False) -> int:
-    """The number of polls that are due; the log grows before each poll, or never."""
-    positions = range(1, polls + 1) if grows else [0] * polls
-    return sum(pace.is_due(position, has_waiters=has_waiters) for position in positions)
+    """The number of reads in the time of so many polls; each read finds a change, or none does."""
+    number = passed = 0
+    while (
+        passed := passed + pace.next_rest((number + 1) * grows, has_waiters=has_waiters)
+    ) <= polls:
+        number += 1
+    return number
 
 
 def test_a_log_that_grows_is_read_with_every_poll() -> None:
