@@ -8,10 +8,9 @@ POLLS = 20 * IDLE_POLLS
 def reads(pace: PollPace, polls: int, *, has_waiters: bool = True, grows: bool = False) -> int:
     """The number of reads in the time of so many polls; each read finds a change, or none does."""
     number = passed = 0
-    while (
-        passed := passed + pace.next_rest((number + 1) * grows, has_waiters=has_waiters)
-    ) <= polls:
+    while passed < polls:
         number += 1
+        passed += pace.next_rest(number * grows, has_waiters=has_waiters)
     return number
 
 
