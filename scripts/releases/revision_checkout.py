@@ -32,7 +32,7 @@ def commit_of(revision: str) -> str:
     try:
         found = run("git", "rev-parse", "--verify", "--end-of-options", name)
     except SetupError as error:
-        cause = str(error).strip().splitlines()[-1]
+        cause = str(error).strip().splitlines()[-1].removeprefix("fatal: ")
         raise RevisionError(f"{revision} names no commit here: {cause}") from error
     return found.strip()[:DIGITS]
 

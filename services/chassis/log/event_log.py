@@ -23,6 +23,8 @@ from services.chassis.log.event_table import (
     EVENT,
     EVENT_COUNTER,
     HEAD,
+    NEWEST_CHANGE,
+    READ_CHANGES,
     READ_FROM,
     READ_STREAM,
     READ_STREAMS,
@@ -199,6 +201,18 @@ class EventLog:
         """At most `limit` events of all streams, in commit order, from `after_position` + 1 on."""
         rows = READ_FROM.all(connection, after_position=after_position, row_limit=limit)
         return tuple(stored_event(row) for row in rows)
+
+    def changes(
+        self, connection: Connection, after_position: int, limit: int
+    ) -> tuple[Change, ...]:
+        """The first `limit` changes after a position, in commit order."""
+        rows = READ_CHANGES.all(connection, after_position=after_position, row_limit=limit)
+        return tuple(Change(*row) for row in rows)
+
+    def newest_change(self, connection: Connection, stream: str) -> Change | None:
+        """The newest change of a stream; None if it has none."""
+        row = NEWEST_CHANGE.first(connection, stream=stream)
+        return None if row is None else Change(*row)
 
     def head(self, connection: Connection) -> int:
         """The position of the newest event; 0 for an empty log."""

@@ -16,7 +16,6 @@ from sqlalchemy import Connection
 from discovery.clock import Clock
 from services.chassis.log.alarm import Alarm, resolve
 from services.chassis.log.event_log import EventLog
-from services.chassis.log.event_table import NEWEST_CHANGE, READ_CHANGES
 from services.chassis.log.known_history import KnownHistory
 from services.chassis.log.poll_pace import PollPace
 from services.chassis.log.watch import ChangeFilter, Watch
@@ -196,7 +195,7 @@ class Tailer:
         while (head := await self._read(self._log.head)) is None:
             await self._clock.sleep(self._poll_s)
         for stream in tuple(self._followers):
-            newest = await self._read(_newest, stream)
+            newest = await self._read(self._log.newest_change, stream)
             if newest is not None:
                 self._report(newest)
         for watch in self._watches:
@@ -205,7 +204,7 @@ class Tailer:
         self._reach(head)
 
     async def _catch_up(self) -> None:
-        while changes := await self._read(_changes, self._position, _READ_MAX):
+        while changes := await self._read(self._log.changes, self._position, _READ_MAX):
             for change in changes:
                 if self._report(change):
                     self._awaited = change.position
@@ -293,13 +292,3 @@ class Follower:
 class _PositionWaiter:
     position: int
     woken: asyncio.Future[None]
-
-
-def _changes(connection: Connection, after_position: int, limit: int) -> tuple[Change, ...]:
-    rows = READ_CHANGES.all(connection, after_position=after_position, row_limit=limit)
-    return tuple(Change(*row) for row in rows)
-
-
-def _newest(connection: Connection, stream: str) -> Change | None:
-    row = NEWEST_CHANGE.first(connection, stream=stream)
-    return None if row is None else Change(*row)
