@@ -25,6 +25,8 @@ _SETTLE_S = 2.0
 # Orders that are shipped a second while everything is watched.
 _SHIPPED_PER_S = 2.0
 _DATA = b"data:"
+# The newest event of an order that is confirmed, and those of one that is shipped.
+_NEWEST_AT_FIRST, _SHIPPED = "OrderConfirmed", ("FulfillmentStarted", "OrderFulfilled")
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
 
 
@@ -40,38 +42,40 @@ class LiveFigures:
 
 @dataclass(slots=True)
 class _Watched:
-    """What the streams have told: how many versions of the past, and the lag of each newer one."""
+    """How many streams have told all of the past, and the lag of each version after that."""
 
     clock: Clock
-    first: int = 0
-    ended: int = 0
+    up_to_date: int = 0
     lags_ms: list[float] = field(default_factory=list)
 
     async def follow(self, measured: MeasuredPages, order_id: str) -> None:
         """Follow the stream of an order to its end. Raises StartError."""
-        path, seen = f"/mobile/v1/orders/{order_id}/live", 0
+        path, told = f"/mobile/v1/orders/{order_id}/live", ""
         headers = {**measured.phone, "accept": "text/event-stream"}
         async with measured.http.get(path, headers=headers, timeout=_NO_TIMEOUT) as answer:
             if answer.status != OK:
                 raise StartError(f"GET {path} was answered {answer.status}")
             async for line in answer.content:
-                entry = json.loads(line[len(_DATA) :]).get("entry") if _is_data(line) else None
-                if entry is None:
-                    continue
-                seen += 1
-                if entry["event"] == "OrderConfirmed":
-                    self.first += 1
-                elif entry["event"] in ("FulfillmentStarted", "OrderFulfilled"):
-                    self.lags_ms.append(self._lag_ms(entry["happened"]))
-        self.ended += 1
+                if (entry := _entry(line)) is not None:
+                    told = entry["event"]
+                    self._note(told, datetime.fromisoformat(entry["happened"]))
+        if told != _SHIPPED[-1]:
+            raise StartError(f"GET {path} broke off after {told or 'nothing'}")
 
-    def _lag_ms(self, happened: str) -> float:
-        """From the time in the event, which is taken before its COMMIT."""
-        return 1_000 * (self.clock.now() - datetime.fromisoformat(happened)).total_seconds()
+    def _note(self, event: str, happened: datetime) -> None:
+        if event == _NEWEST_AT_FIRST:
+            self.up_to_date += 1
+        elif event in _SHIPPED:
+            # The time in an event is taken before its COMMIT.
+            self.lags_ms.append(1_000 * (self.clock.now() - happened).total_seconds())
 
 
-def _is_data(line: bytes) -> bool:
-    return line.startswith(_DATA)
+def _entry(line: bytes) -> dict[str, str] | None:
+    """What happened, if the line of a stream tells it."""
+    if not line.startswith(_DATA):
+        return None
+    found: dict[str, str] | None = json.loads(line[len(_DATA) :]).get("entry")
+    return found
 
 
 async def watch_orders(
@@ -86,17 +90,17 @@ async def watch_orders(
     async with one_failure(), asyncio.TaskGroup() as people:
 
         async def open_up_to(number: int) -> Mapping[str, int]:
-            for order_id in orders[watched.first : number]:
+            for order_id in orders[watched.up_to_date : number]:
                 people.create_task(watched.follow(measured, order_id))
                 # One after the other, as people come.
                 await clock.sleep(0)
-            while watched.first < number:
+            while watched.up_to_date < number:
                 await clock.sleep(0.1)
             await clock.sleep(_SETTLE_S)
             return measured.resident_kib()
 
         before = await open_up_to(min(_FIRST, watches // 2))
-        opened = watches - watched.first
+        opened = watches - watched.up_to_date
         after = await open_up_to(watches)
         for order_id in dict.fromkeys(orders):
             request_id = str(uuid.UUID(int=rng.getrandbits(128), version=4))
