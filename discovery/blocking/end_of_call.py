@@ -34,11 +34,11 @@ def on_call_end(sent: Any, on_end: OnEnd) -> None:
 
 
 def on_attempt_end(rpc: Any, on_end: OnEnd) -> None:
-    """Call back when one of grpc's own calls has ended.
+    """Call back when a call has ended, of grpc's own or of ours, that isn't attempted again.
 
     Keeps no reference to the call, unlike grpc's own done callbacks: grpc cancels a call that is
-    collected, and this must stay possible. A reader may also drop a call as soon as it has ended,
-    before grpc calls back.
+    collected, and this must stay possible. A reader may drop one of grpc's own as soon as it has
+    ended, before grpc calls back, so the code is then read from the call's state.
     """
     read_code = StatusOf(rpc).code if is_made_by_grpc(rpc) else partial(_code_of, weakref.ref(rpc))
     if not rpc.add_callback(lambda: on_end(read_code())):

@@ -1,4 +1,4 @@
-"""Creates the plain grpc channel under a subchannel, reads its state, and knows its thread.
+"""Creates the plain grpc channel under a subchannel, and reads the state of channels and calls.
 
 All use private parts of gRPC, each for the reason it states.
 """

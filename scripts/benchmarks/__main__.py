@@ -64,7 +64,7 @@ clock = SystemClock()
 
 @app.callback()
 def bench() -> None:
-    """Measure the services and discovery, each next to a baseline in the same minutes."""
+    """Measure the services, discovery, the edge and the pages; most of it next to a baseline."""
 
 
 @app.command()

@@ -105,11 +105,17 @@ async def measured_pages(
 
 @asynccontextmanager
 async def one_failure() -> AsyncIterator[None]:
-    """Raise the first of the errors with which a group of tasks ends, for the command's message."""
+    """Raise the first error of a group of tasks alone, so that the command can tell it.
+
+    Raises StartError for a connection that the edge refused or cut.
+    """
     try:
         yield
     except ExceptionGroup as errors:
-        raise errors.exceptions[0] from errors
+        first = errors.exceptions[0]
+        if isinstance(first, aiohttp.ClientError):
+            raise StartError(f"the edge doesn't answer: {first}") from errors
+        raise first from errors
 
 
 def _browser(url: str) -> aiohttp.ClientSession:

@@ -26,7 +26,7 @@ class PagesPlan:
 async def run_pages(
     plan: PagesPlan, folder: Path, *, rng: random.Random, clock: Clock
 ) -> PagesReport:
-    """Measure. Raises StartError and OrderFailedError."""
+    """Measure. Raises StartError, OrderFailedError and AioRpcError."""
     before = machine.moment()
     demand = await asyncio.to_thread(read_demand)
     async with measured_pages(folder, demand, orders=plan.orders, clock=clock, rng=rng) as measured:
