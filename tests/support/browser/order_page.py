@@ -1,8 +1,9 @@
 """The page of an order in the shop, which must follow the order without being loaded again."""
 
+import re
 from dataclasses import dataclass
 
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from tests.support.limits import WAIT_S
 
@@ -20,7 +21,9 @@ class OrderPage:
     @classmethod
     async def opened(cls, page: Page) -> "OrderPage":
         """The page to which the browser was led; remembers that it is this one."""
-        await page.wait_for_url("**/shop/orders/ord_*")
+        # Not `wait_for_url`: it fails when a double click's second form ends the first one's loading.
+        await expect(page).to_have_url(re.compile("/shop/orders/ord_[^/]*$"))
+        await page.wait_for_load_state()
         await page.evaluate("window.isTheSamePage = true")
         return cls(page)
 
