@@ -35,7 +35,7 @@ from scripts.benchmarks.shared.caveats import caveats
 from scripts.benchmarks.shared.comparison import ComparisonPlan
 from scripts.benchmarks.soak import soak_run
 from scripts.benchmarks.soak.watched_soak import run_watched
-from scripts.suite import interruption
+from scripts.suite.processes import interruption
 from scripts.tools.paths import ROOT, from_caller
 
 FOLDER = ROOT / ".run" / "bench"

@@ -14,7 +14,7 @@ from scripts.benchmarks.shared.contender import OrderFailedError
 from scripts.benchmarks.shared.peer_environment import PeerMissingError
 from scripts.benchmarks.soak.soak_run import CallerEndedError
 from scripts.releases.revision_checkout import RevisionError
-from scripts.suite import interruption
+from scripts.suite.processes import interruption
 from scripts.suite.run_folder import StartError
 from scripts.tools.commands import SetupError
 

@@ -9,7 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
-from scripts.suite.slot import Installation
+from scripts.suite.processes.slot import Installation
 from scripts.tools import stamps
 from scripts.tools.commands import SetupError, run
 from scripts.tools.environment import LOCKS, PYTHON

@@ -47,7 +47,7 @@ def _run(options: "Options") -> int:
 
     from discovery.clock import SystemClock  # noqa: PLC0415
     from scripts.replay import session  # noqa: PLC0415
-    from scripts.suite import interruption  # noqa: PLC0415
+    from scripts.suite.processes import interruption  # noqa: PLC0415
     from scripts.suite.run_folder import StartError  # noqa: PLC0415
 
     console = Console()

@@ -9,9 +9,9 @@ from scripts.suite.baskets import Basket
 from scripts.suite.cluster import Cluster, edge_port
 from scripts.suite.consul import free_ports
 from scripts.suite.edge import SuiteEdge, running_edge
-from scripts.suite.interruption import SuiteStop
+from scripts.suite.processes.interruption import SuiteStop
+from scripts.suite.processes.slot import ProcessSlot
 from scripts.suite.run_folder import expect_free
-from scripts.suite.slot import ProcessSlot
 from scripts.suite.web.applications import EDGE_SETTINGS, PORTS
 from scripts.suite.web.running_pages import SuitePages, running_pages
 

@@ -16,7 +16,7 @@ from scripts.replay.replay_report import ReplayReport
 from scripts.replay.replay_run import replay_orders
 from scripts.suite.cluster import Cluster
 from scripts.suite.edge import SuiteEdge
-from scripts.suite.slot import THIS_INSTALLATION
+from scripts.suite.processes.slot import THIS_INSTALLATION
 from services.console.reading.stubs import Stubs
 
 THERE, BACK = "there", "back"

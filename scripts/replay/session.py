@@ -26,12 +26,12 @@ from scripts.suite.baskets import Shop, basket_count, read_shop
 from scripts.suite.consul import ConsulAgent
 from scripts.suite.containers.image_programs import ImagePrograms, image_programs
 from scripts.suite.edge import SuiteEdge, lines_to_try
-from scripts.suite.interruption import SuiteStop
 from scripts.suite.items import create_items
+from scripts.suite.processes.interruption import SuiteStop
+from scripts.suite.processes.slot import THIS_INSTALLATION, Installation, ProcessSlot, Programs
 from scripts.suite.run_folder import StartError
 from scripts.suite.secure.credentials import Tls
 from scripts.suite.secure.instructions import instructions
-from scripts.suite.slot import THIS_INSTALLATION, Installation, ProcessSlot, Programs
 from scripts.suite.stubs import open_stubs
 from scripts.suite.web.lines_to_open import lines_to_open
 from scripts.tools.paths import ROOT

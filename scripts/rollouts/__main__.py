@@ -36,7 +36,7 @@ def _run(options: "RolloutOptions") -> int:
 
     from discovery.clock import SystemClock  # noqa: PLC0415
     from scripts.rollouts import blue_green, canary, simulations  # noqa: PLC0415
-    from scripts.suite import interruption  # noqa: PLC0415
+    from scripts.suite.processes import interruption  # noqa: PLC0415
     from scripts.suite.run_folder import StartError  # noqa: PLC0415
 
     console = Console()

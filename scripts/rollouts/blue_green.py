@@ -15,7 +15,7 @@ from scripts.rollouts.stage import called, shop_of, stage_of
 from scripts.rollouts.traffic import Traffic
 from scripts.rollouts.verdict.attempt import Arm, Attempt
 from scripts.rollouts.versions import VERSIONS, slots_of, version_of
-from scripts.suite.interruption import SuiteStop
+from scripts.suite.processes.interruption import SuiteStop
 
 # How long after a switch its last calls are known: the edge writes its log every second.
 _KNOWN_AFTER_S = 2.5

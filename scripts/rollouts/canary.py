@@ -17,7 +17,7 @@ from scripts.rollouts.stage import Stage, called, shop_of, stage_of
 from scripts.rollouts.verdict.attempt import Arm
 from scripts.rollouts.versions import VERSIONS, Version, slots_of, version_of
 from scripts.suite.baskets import Shop
-from scripts.suite.interruption import SuiteStop
+from scripts.suite.processes.interruption import SuiteStop
 
 Say = Callable[[str], None]
 

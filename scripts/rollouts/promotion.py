@@ -6,7 +6,7 @@ from scripts.rollouts.shares import SCALE
 from scripts.rollouts.traffic import Traffic
 from scripts.rollouts.versions import Version, slots_of
 from scripts.suite.cluster import Cluster
-from scripts.suite.slot import ProcessSlot
+from scripts.suite.processes.slot import ProcessSlot
 
 _WEIGHT = 1
 

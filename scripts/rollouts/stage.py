@@ -23,9 +23,9 @@ from scripts.suite.baskets import Shop, basket_count, read_shop
 from scripts.suite.cluster import Cluster
 from scripts.suite.edge import SuiteEdge, running_edge
 from scripts.suite.idle import wait_until_idle
-from scripts.suite.interruption import SuiteStop
 from scripts.suite.items import create_items
-from scripts.suite.slot import ProcessSlot
+from scripts.suite.processes.interruption import SuiteStop
+from scripts.suite.processes.slot import ProcessSlot
 from scripts.suite.stubs import open_stubs
 from services.console.reading.stubs import Stubs
 

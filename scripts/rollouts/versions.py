@@ -7,8 +7,8 @@ from types import MappingProxyType
 from scripts.releases.revision_checkout import RevisionError, commit_of, ensure_set_up
 from scripts.rollouts.bad_versions.faults import FAILING, FAULT, PAYING_TWICE, SLOW
 from scripts.suite.cluster import Cluster
+from scripts.suite.processes.slot import THIS_INSTALLATION, ProcessSlot, Programs
 from scripts.suite.run_folder import StartError
-from scripts.suite.slot import THIS_INSTALLATION, ProcessSlot, Programs
 
 SERVICE = "order"
 NONE: Mapping[str, str] = MappingProxyType({})

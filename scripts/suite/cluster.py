@@ -32,7 +32,8 @@ from discovery.registry.instance import Instance
 from discovery.registry.protocols import RegistryError
 from scripts.suite import databases, mailbox
 from scripts.suite.consul import ConsulAgent
-from scripts.suite.interruption import SuiteStop
+from scripts.suite.processes.interruption import SuiteStop
+from scripts.suite.processes.slot import THIS_INSTALLATION, ProcessSlot, Programs
 from scripts.suite.run_folder import StartError, expect_free, only_user
 from scripts.suite.secure import credentials
 from scripts.suite.secure.call_graph import OPERATOR
@@ -40,7 +41,6 @@ from scripts.suite.secure.consul_setup import secure_agent
 from scripts.suite.secure.credentials import Credentials, Tls
 from scripts.suite.secure.operator_access import OperatorAccess, operator_access
 from scripts.suite.secure.private_files import private_folder
-from scripts.suite.slot import THIS_INSTALLATION, ProcessSlot, Programs
 from services.chassis.contracts import contracts
 
 SERVICES = tuple(contracts())

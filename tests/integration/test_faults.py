@@ -24,7 +24,7 @@ from scripts.replay.faults.fault_plan import (
 )
 from scripts.replay.replay_report import ReplayReport
 from scripts.suite.edge import running_edge
-from scripts.suite.slot import THIS_INSTALLATION
+from scripts.suite.processes.slot import THIS_INSTALLATION
 from tests.support.limits import WAIT_S
 from tests.support.suite.breakable_suite import INSTANCES, SERVICES, BreakableSuite
 from tests.support.suite.other_versions import last_release_here, next_version

@@ -159,7 +159,7 @@ async def test_further_interrupts_kill_what_is_left(interrupted: EndedReplay) ->
     folder = interrupted.folder
     process = await replay("--baskets=1", "--stay", f"--folder={folder}")
     await read_until(process, "export CONSUL_HTTP_ADDR=")
-    (frozen,) = _processes(str(folder), "TRADEPOST_INSTANCE_ID=order-1")
+    (frozen,) = _processes(f"{folder}/logs/order-1.log", "services.order")
     os.kill(frozen, signal.SIGSTOP)
     os.killpg(process.pid, signal.SIGINT)
     await read_until(process, f"stopping {STAYING} processes")
@@ -208,9 +208,8 @@ async def test_a_run_that_stays_says_what_to_open(shared: SharedReplay) -> None:
 async def test_what_ends_is_named_while_the_suite_stays(shared: SharedReplay) -> None:
     """With --stay, an instance or an edge that is killed is reported with signal and log."""
     logs = shared.folder / "logs"
-    (victim,) = _processes(f"{shared.folder}", "TRADEPOST_INSTANCE_ID=order-1")
-    port = shared.first_port + 9
-    (edge,) = _processes(f"TRADEPOST_EDGE_PORT={port}\0", "child_process\0services.edge\0")
+    (victim,) = _processes(f"{logs}/order-1.log", "services.order")
+    (edge,) = _processes(f"{logs}/edge.log", "services.edge")
 
     os.kill(victim, signal.SIGKILL)
 
@@ -266,14 +265,15 @@ def _instance_logs(folder: Path) -> list[Path]:
 
 
 def _processes(*texts: str) -> list[int]:
-    """The processes whose environment and command line contain all `texts`."""
+    """The processes whose environment, command line and open files contain all `texts`."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                text = (folder / "environ").read_text() + (folder / "cmdline").read_text()
+                files = [str(link.readlink()) for link in (folder / "fd").iterdir()]
+                told = (folder / "environ").read_text() + (folder / "cmdline").read_text()
             except (OSError, UnicodeDecodeError):
                 continue
-            if all(wanted in text for wanted in texts):
+            if all(wanted in "\0".join([told, *files]) for wanted in texts):
                 found.append(int(folder.name))
     return found

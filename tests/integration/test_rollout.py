@@ -13,7 +13,7 @@ from scripts.rollouts.rollout_options import RolloutOptions, parse
 from scripts.rollouts.stage import Stage, called, stage_of
 from scripts.rollouts.versions import SERVICE, VERSIONS, slots_of
 from scripts.suite.baskets import Shop, read_shop
-from scripts.suite.interruption import SuiteStop
+from scripts.suite.processes.interruption import SuiteStop
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

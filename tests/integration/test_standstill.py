@@ -18,7 +18,7 @@ from tradepost.order.v1.order_service_pb2 import ListOrderEventsRequest
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
 from discovery.error_info import error_info
-from scripts.suite.slot import ProcessSlot
+from scripts.suite.processes.slot import ProcessSlot
 from tests.support.limits import WAIT_S
 from tests.support.store.databases import KINDS
 from tests.support.suite.breakable_suite import CLOCK, POLL_S, BreakableSuite, settled

@@ -27,7 +27,7 @@ from scripts.benchmarks.shared.peer_environment import ensure_installed
 from scripts.benchmarks.statements.counted_turns import StatementRow, count_statements
 from scripts.benchmarks.stored.prefilled_suite import SuiteKind, open_prefilled_suite
 from scripts.releases.revision_checkout import ensure_set_up
-from scripts.suite.slot import THIS_INSTALLATION
+from scripts.suite.processes.slot import UNSHARED
 
 FLOOR_TARGET = 0.7
 STORED_TARGET = 0.9
@@ -68,7 +68,7 @@ class CheckoutBench:
         stored = f" with {kind.stored:,} orders stored" if kind.stored else ""
         self.show_progress(f"starting the suite on {kind.database}{stored}")
         whose = kind.installation
-        part = str(kind.stored) if whose == THIS_INSTALLATION else f"at-{whose.root.name}"
+        part = str(kind.stored) if whose == UNSHARED else f"at-{whose.root.name}"
         folder = self.folder / f"suite-{kind.database}-{part}"
         return await stack.enter_async_context(
             open_prefilled_suite(folder, self.demand, kind, clock=self.clock, rng=self.rng)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.benchmarks.discovery.load import LoadResult
+from scripts.suite.processes.slot import KEEP_BYTECODE
 from scripts.suite.run_folder import StartError
-from scripts.suite.slot import KEEP_BYTECODE
 from scripts.tools.paths import ROOT
 
 _MODULE = "scripts.benchmarks.edge.programs.way_client"

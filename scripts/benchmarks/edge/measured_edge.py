@@ -18,8 +18,8 @@ from scripts.benchmarks.edge.client_process import ClientProcess, client_process
 from scripts.benchmarks.shared import machine
 from scripts.suite.cluster import START_TIMEOUT_S, Cluster
 from scripts.suite.consul import ConsulAgent, free_ports
+from scripts.suite.processes.slot import UNSHARED, ProcessSlot
 from scripts.suite.run_folder import StartError, only_user
-from scripts.suite.slot import ProcessSlot
 from scripts.tools.paths import ROOT, envoy_path
 
 INSTANCES = 3
@@ -127,7 +127,7 @@ def _slot(folder: Path, consul: str, service: str, number: int, port: int) -> Pr
         "TRADEPOST_INSTANCE_ID": f"{service}-{number}",
     }
     log = folder / "logs" / f"{service}-{number}.log"
-    return ProcessSlot(service, number, _INSTANCE, log, environment)
+    return ProcessSlot(service, number, _INSTANCE, log, environment, UNSHARED)
 
 
 def _host(number: int) -> str:
@@ -146,7 +146,8 @@ def _edge(folder: Path, consul: str, ports: Ports) -> ProcessSlot:
         "TRADEPOST_EDGE_READ_PER_MINUTE": _NO_LIMIT,
         "TRADEPOST_EDGE_LIST_PER_MINUTE": _NO_LIMIT,
     }
-    return ProcessSlot("edge", 1, "services.edge", folder / "logs" / "edge.log", environment)
+    log = folder / "logs" / "edge.log"
+    return ProcessSlot("edge", 1, "services.edge", log, environment, UNSHARED)
 
 
 async def _listening(port: int, edge: ProcessSlot) -> None:

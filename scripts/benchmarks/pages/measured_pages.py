@@ -20,10 +20,10 @@ from scripts.suite.consul import free_ports
 from scripts.suite.edge import SuiteEdge, running_edge
 from scripts.suite.issuer import Issuer
 from scripts.suite.items import create_items
+from scripts.suite.processes.slot import UNSHARED, ProcessSlot
 from scripts.suite.run_folder import StartError
 from scripts.suite.secure.call_graph import CONSOLE, EDGE, STOREFRONT
 from scripts.suite.secure.credentials import FOLDER, ISSUER_KEYS
-from scripts.suite.slot import ProcessSlot
 from scripts.suite.stubs import open_stubs
 from scripts.suite.web.applications import EDGE_SETTINGS, home
 from scripts.suite.web.running_pages import SuitePages, running_pages
@@ -88,10 +88,12 @@ async def measured_pages(
     (port,) = free_ports(1)
     settings = {**EDGE_SETTINGS, **_NO_LIMITS}
     async with (
-        cluster.running(folder, instances=INSTANCES, clock=clock, rng=rng) as suite,
+        cluster.running(
+            folder, instances=INSTANCES, clock=clock, rng=rng, programs=UNSHARED
+        ) as suite,
         open_stubs(suite) as stubs,
-        running_pages(suite, folder, edge_port=port) as pages,
-        running_edge(suite, folder, settings, port=port) as edge,
+        running_pages(suite, folder, edge_port=port, programs=UNSHARED) as pages,
+        running_edge(suite, folder, settings, port=port, programs=UNSHARED) as edge,
         _browser(edge.url) as http,
     ):
         for application, (subject, role) in PEOPLE.items():

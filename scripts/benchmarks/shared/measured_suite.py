@@ -18,7 +18,7 @@ from scripts.benchmarks.shared.contender import CALL_TIMEOUT_S, CALLER, Contende
 from scripts.benchmarks.shared.demand import Demand
 from scripts.suite import cluster, databases
 from scripts.suite.items import create_items
-from scripts.suite.slot import THIS_INSTALLATION, Installation
+from scripts.suite.processes.slot import UNSHARED, Installation
 
 INSTANCES = 2
 # It takes no part in a checkout, and the floor has no counterpart of it.
@@ -61,7 +61,7 @@ async def open_suite(
     environment: Mapping[str, str] | None = None,
     keep: bool = False,
     instances: int = INSTANCES,
-    installation: Installation = THIS_INSTALLATION,
+    installation: Installation = UNSHARED,
 ) -> AsyncIterator[MeasuredSuite]:
     """The suite with the items of the demand, without the notification service. Raises StartError.
 

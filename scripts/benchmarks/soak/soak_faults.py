@@ -20,7 +20,7 @@ from enum import StrEnum
 from discovery.clock import Clock
 from discovery.registry.instance import Instance
 from scripts.suite.cluster import Cluster
-from scripts.suite.slot import ProcessSlot
+from scripts.suite.processes.slot import ProcessSlot
 
 DOWN_MIN_S = 0.2
 DOWN_MAX_S = 1.5

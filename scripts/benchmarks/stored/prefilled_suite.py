@@ -18,8 +18,8 @@ from scripts.benchmarks.shared.measured_suite import INSTANCES, MeasuredSuite, o
 from scripts.benchmarks.stored.order_copies import copy_orders
 from scripts.suite.cluster import START_TIMEOUT_S, Cluster
 from scripts.suite.idle import summary_is_current, wait_until
+from scripts.suite.processes.slot import UNSHARED, Installation
 from scripts.suite.run_folder import StartError
-from scripts.suite.slot import THIS_INSTALLATION, Installation
 from scripts.tools import stamps
 from scripts.tools.paths import ROOT
 
@@ -38,7 +38,7 @@ class SuiteKind:
     postgres: bool
     stored: int = 0
     instances: int = INSTANCES
-    installation: Installation = THIS_INSTALLATION
+    installation: Installation = UNSHARED
 
     @property
     def database(self) -> str:

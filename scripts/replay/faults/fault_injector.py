@@ -12,7 +12,7 @@ from scripts.replay.faults.fault_plan import Disruption, EdgeProcess, Fault
 from scripts.replay.order_gate import OrderGate
 from scripts.suite.cluster import Cluster
 from scripts.suite.edge import SuiteEdge
-from scripts.suite.slot import ProcessSlot, Programs
+from scripts.suite.processes.slot import ProcessSlot, Programs
 
 # Callers get this time to learn of new instances before the next disruption. On a busy machine they
 # get half of the time that the start took, as when an operator rolls a service ("minReadySeconds").

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from scripts.suite.slot import Programs
+from scripts.suite.processes.slot import Programs
 
 KILL_ROUNDS = 2
 CONSUL_ROUNDS = 2

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from scripts.suite.containers import bundle
+from scripts.suite.processes.slot import ProcessSlot
 from scripts.suite.run_folder import StartError
-from scripts.suite.slot import ProcessSlot
 from scripts.tools.commands import SetupError
 from scripts.tools.shipping import container_programs, image
 from scripts.tools.shipping.container_programs import runc

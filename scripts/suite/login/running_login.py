@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from discovery.clock import Clock
-from scripts.suite.interruption import SuiteStop
 from scripts.suite.login import clients
 from scripts.suite.login.clients import LoginClient
 from scripts.suite.login.provider import HOST
+from scripts.suite.processes.interruption import SuiteStop
+from scripts.suite.processes.slot import ProcessSlot
 from scripts.suite.run_folder import StartError
-from scripts.suite.slot import ProcessSlot
 
 NAME = "login"
 START_TIMEOUT_S = 120.0

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from scripts.suite.containers.image_programs import ImagePrograms, image_programs
+from scripts.suite.processes.slot import ProcessSlot
 from scripts.suite.run_folder import StartError
-from scripts.suite.slot import ProcessSlot
 from scripts.tools.environment import COPIER, hash_of, shared_files
 from scripts.tools.paths import ROOT, TOOLS
 from scripts.tools.shipping import container_programs

@@ -13,7 +13,7 @@ from scripts.benchmarks.checkout.baseline_choice import Against, BaselineChoice
 from scripts.benchmarks.shared.demand import read_demand
 from scripts.benchmarks.stored.prefilled_suite import SuiteKind, open_prefilled_suite
 from scripts.releases import revision_checkout
-from scripts.suite.slot import Installation
+from scripts.suite.processes.slot import Installation
 from scripts.tools.paths import ROOT
 
 MARK = "an older revision"

@@ -21,7 +21,7 @@ class OrderPage:
     @classmethod
     async def opened(cls, page: Page) -> "OrderPage":
         """The page to which the browser was led; remembers that it is this one."""
-        # Not `wait_for_url`: it fails when a double click's second form ends the first one's loading.
+        # Not `wait_for_url`: it fails when a double click ends the loading of its first page.
         await expect(page).to_have_url(re.compile("/shop/orders/ord_[^/]*$"))
         await page.wait_for_load_state()
         await page.evaluate("window.isTheSamePage = true")

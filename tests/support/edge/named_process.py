@@ -16,7 +16,7 @@ from tradepost.order.v1.order_service_pb2_grpc import (
 )
 
 from discovery.clock import SystemClock
-from scripts.suite.slot import ProcessSlot
+from scripts.suite.processes.slot import ProcessSlot
 from services.chassis.ids import IdFactory
 from services.chassis.request.context import Context
 from services.chassis.server.lifecycle import serve

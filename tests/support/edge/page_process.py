@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 
 from scripts.suite.consul import free_ports
-from scripts.suite.slot import ProcessSlot
+from scripts.suite.processes.slot import ProcessSlot
 from tests.support.edge.page_instance import META
 from tests.support.limits import WAIT_S
 

@@ -22,7 +22,7 @@ from scripts.suite.consul import free_ports
 from scripts.suite.issuer import ISSUER, Issuer
 from scripts.suite.login.clients import LoginClient
 from scripts.suite.login.running_login import login_url, running_login
-from scripts.suite.slot import ProcessSlot
+from scripts.suite.processes.slot import ProcessSlot
 from scripts.suite.stubs import open_stubs
 from tests.support.limits import WAIT_S
 from tests.support.suite.breakable_suite import INSTANCES, SETTINGS, BreakableSuite

@@ -33,7 +33,7 @@ from scripts.suite.cluster import Cluster
 from scripts.suite.edge import SuiteEdge
 from scripts.suite.idle import wait_until_idle
 from scripts.suite.items import create_items
-from scripts.suite.slot import ProcessSlot
+from scripts.suite.processes.slot import ProcessSlot
 from services.console.reading.stubs import Stubs
 from tests.support.limits import WAIT_S
 from tests.support.store.databases import SQLITE

@@ -1,7 +1,6 @@
 """Freezes processes of a running suite (SIGSTOP), and resumes them."""
 
 import asyncio
-import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +10,7 @@ from typing import Any
 import psycopg
 from tradepost.order.admin.v1.saga_admin_service_pb2 import GetSagaRequest
 
-from scripts.suite.slot import ProcessSlot
+from scripts.suite.processes.slot import ProcessSlot
 from services.chassis.store.sqlite import FileLock
 from tests.support.limits import WAIT_S
 from tests.support.store.databases import SQLITE
@@ -51,7 +50,19 @@ async def stop(slot: ProcessSlot) -> None:
     """
     assert slot.process is not None
     slot.process.send_signal(signal.SIGSTOP)
-    await asyncio.to_thread(os.waitid, os.P_PID, slot.process.pid, os.WSTOPPED)
+    async with asyncio.timeout(WAIT_S):
+        while not _is_stopped(slot.process.pid):
+            await CLOCK.sleep(POLL_S / 10)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether all threads of a process are stopped."""
+    states = [path.read_text().rpartition(")")[2].split()[0] for path in _threads(pid)]
+    return set(states) == {"T"}
+
+
+def _threads(pid: int) -> list[Path]:
+    return list(Path(f"/proc/{pid}/task").glob("*/stat"))
 
 
 def resume(slot: ProcessSlot) -> None:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 import psycopg
 from psycopg import sql
 
-from scripts.suite.slot import ProcessSlot
+from scripts.suite.processes.slot import ProcessSlot
 from tests.support.store.databases import SQLITE
 from tests.support.suite.breakable_suite import BreakableSuite
 

@@ -14,7 +14,7 @@ from scripts.releases.revision_checkout import (
     needs_no_other_packages,
     unpack,
 )
-from scripts.suite.slot import THIS_INSTALLATION, Installation
+from scripts.suite.processes.slot import THIS_INSTALLATION, Installation
 from scripts.tools.paths import ROOT
 from services.chassis.store.schema.revision_files import read_revisions
 

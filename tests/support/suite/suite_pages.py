@@ -17,8 +17,8 @@ from scripts.suite.baskets import Product
 from scripts.suite.consul import free_ports
 from scripts.suite.edge import SuiteEdge, running_edge
 from scripts.suite.items import create_items
+from scripts.suite.processes.slot import ProcessSlot
 from scripts.suite.secure.credentials import Tls
-from scripts.suite.slot import ProcessSlot
 from scripts.suite.stubs import open_stubs
 from scripts.suite.web.applications import EDGE_SETTINGS
 from scripts.suite.web.running_pages import SuitePages, running_pages

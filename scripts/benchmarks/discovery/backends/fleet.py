@@ -18,8 +18,8 @@ from scripts.benchmarks.discovery.backends.fleet_certificates import channel_to
 from scripts.benchmarks.discovery.backends.server import Behavior
 from scripts.suite.cluster import START_TIMEOUT_S
 from scripts.suite.consul import ConsulAgent, free_ports
+from scripts.suite.processes.slot import ProcessSlot
 from scripts.suite.run_folder import StartError
-from scripts.suite.slot import ProcessSlot
 
 INSTANCES = 3
 _CONTROL_TIMEOUT_S = 10.0

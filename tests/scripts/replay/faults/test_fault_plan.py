@@ -15,7 +15,7 @@ from scripts.replay.faults.fault_plan import (
     plan_faults,
     plan_roll,
 )
-from scripts.suite.slot import THIS_INSTALLATION
+from scripts.suite.processes.slot import THIS_INSTALLATION
 
 SLOTS = {
     "inventory": ("inventory-1", "inventory-2"),

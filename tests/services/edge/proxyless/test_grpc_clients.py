@@ -15,7 +15,7 @@ import pytest_asyncio
 from discovery.registry.memory import MemoryRegistry
 from scripts.suite.consul import free_ports
 from scripts.suite.issuer import Issuer
-from scripts.suite.slot import ProcessSlot
+from scripts.suite.processes.slot import ProcessSlot
 from scripts.tools.paths import ROOT
 from services.chassis.identity.caller import Caller
 from services.edge.contract.contract import read

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from scripts.suite.slot import THIS_INSTALLATION, Installation, ProcessSlot
+from scripts.suite.processes.slot import THIS_INSTALLATION, Installation, ProcessSlot
 
 
 def test_a_service_that_another_version_lacks_runs_the_code_of_this_one(tmp_path: Path) -> None:

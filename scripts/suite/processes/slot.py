@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from scripts.suite.processes.forks import ForkServer
 from scripts.tools.paths import ROOT, VENV
 
 STOP_TIMEOUT_S = 20.0
@@ -28,6 +29,22 @@ def _kept_bytecode(environment: Path) -> Mapping[str, str]:
 
 
 KEEP_BYTECODE = _kept_bytecode(VENV)
+# A process looks for these settings as it begins.
+_READ_AT_THE_BEGINNING = ("LD_", "MALLOC_", "PYTHON")
+_FORKS = ForkServer({**os.environ, **KEEP_BYTECODE})
+
+
+class Process(Protocol):
+    """A running program, like a `subprocess.Popen`."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout_s: float | None = None, /) -> int: ...
+
+    def send_signal(self, number: int, /) -> None: ...
 
 
 class Programs(Protocol):
@@ -42,7 +59,7 @@ class Programs(Protocol):
         """Whether the service is among them: an older version may lack one."""
         ...
 
-    def start(self, slot: "ProcessSlot", log: BinaryIO) -> subprocess.Popen[bytes]:
+    def start(self, slot: "ProcessSlot", log: BinaryIO) -> Process:
         """Start a slot's module in its environment; return before it serves."""
         ...
 
@@ -55,11 +72,14 @@ class Programs(Protocol):
 class Installation:
     """A checkout of this repository, and a Python with the packages that it needs.
 
-    It is the Python of its own `.venv`, or that of another checkout with the same lock.
+    It is the Python of its own `.venv`, or that of another checkout with the same lock. If it
+    `forks`, its programs start as forks of one process of this checkout, which saves each of them
+    the imports; they then share memory.
     """
 
     root: Path
     python: Path
+    forks: bool = False
 
     @property
     def name(self) -> str:
@@ -81,12 +101,16 @@ class Installation:
         """Whether the checkout has the service."""
         return (self.root / "services" / service).is_dir()
 
-    def start(self, slot: "ProcessSlot", log: BinaryIO) -> subprocess.Popen[bytes]:
-        """Start a slot's module; it ends with this process."""
+    def start(self, slot: "ProcessSlot", log: BinaryIO) -> Process:
+        """Start a slot's module; it ends with this process. Raises StartError."""
+        environment = {**os.environ, **self.settings, **slot.environment}
+        if self.forks and not any(map(_is_read_at_the_beginning, slot.environment)):
+            title = f"{slot.name}: {slot.module}"
+            return _FORKS.fork(slot.module, environment, log, title=title)
         return subprocess.Popen(
             [self.python, "-m", "scripts.suite.child_process", slot.module],
             cwd=self.root,
-            env={**os.environ, **self.settings, **slot.environment},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -99,7 +123,13 @@ class Installation:
             slot.process.send_signal(number)
 
 
-THIS_INSTALLATION = Installation(ROOT, Path(sys.executable))
+THIS_INSTALLATION = Installation(ROOT, Path(sys.executable), forks=True)
+# For measurements: each process has a memory of its own, as in production.
+UNSHARED = replace(THIS_INSTALLATION, forks=False)
+
+
+def _is_read_at_the_beginning(setting: str) -> bool:
+    return setting.startswith(_READ_AT_THE_BEGINNING)
 
 
 @dataclass(slots=True)
@@ -116,7 +146,7 @@ class ProcessSlot:
     log: Path
     environment: Mapping[str, str]
     programs: Programs = THIS_INSTALLATION
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from scripts.suite.slot import ProcessSlot
+from scripts.suite.processes.slot import ProcessSlot
 
 T = TypeVar("T")
 Runner = Callable[[Coroutine[Any, Any, T]], T]

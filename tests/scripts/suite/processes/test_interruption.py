@@ -1,14 +1,13 @@
 """How the processes of an interrupted command end, with a real one that doesn't end when asked."""
 
 import asyncio
-import threading
 from pathlib import Path
 
 import pytest
 
-from scripts.suite import slot as slots
-from scripts.suite.interruption import SuiteStop
-from scripts.suite.slot import ProcessSlot
+from scripts.suite.processes import slot as slots
+from scripts.suite.processes.interruption import SuiteStop
+from scripts.suite.processes.slot import ProcessSlot
 from tests.support.suite.frozen_processes import stop as freeze
 
 
@@ -17,7 +16,7 @@ async def test_a_stop_that_is_cut_short_kills_what_does_not_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever waits for a process gets on, and a process that never started is none to wait for."""
-    monkeypatch.setattr(slots, "STOP_TIMEOUT_S", threading.TIMEOUT_MAX)
+    monkeypatch.setattr(slots, "STOP_TIMEOUT_S", 1_000_000.0)
     lines: list[str] = []
     stop = SuiteStop(lines.append)
     stuck, absent = (
