@@ -8,7 +8,6 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-# The benchmarks are apart, because the process that has the others would end last by minutes.
 _OF_WHOLE_SUITES = ("tests/integration/", "tests/scripts/benchmarks/")
 # Of those, the ones that start a few small instances only.
 _OF_FEW_INSTANCES = (
@@ -18,7 +17,7 @@ _OF_FEW_INSTANCES = (
 
 
 class FileScheduling(LoadScopeScheduling):
-    """Runs the tests of a file in one process, and those that start whole suites in two.
+    """Runs the tests of a file in one process, and those of a folder that start whole suites.
 
     More suites at the same time are too slow on two cores.
     """
@@ -27,7 +26,7 @@ class FileScheduling(LoadScopeScheduling):
         file, _, _ = nodeid.partition("::")
         if file.startswith(_OF_FEW_INSTANCES):
             return file
-        return next((folder for folder in _OF_WHOLE_SUITES if file.startswith(folder)), file)
+        return file.rpartition("/")[0] if file.startswith(_OF_WHOLE_SUITES) else file
 
 
 @pytest.hookimpl(optionalhook=True)

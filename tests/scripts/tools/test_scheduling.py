@@ -22,14 +22,14 @@ def test_one(number, pytestconfig):
     (notes / f"{pathlib.Path(__file__).stem}-{worker}").touch()
 """
 FILES = (
-    "tests/integration/test_suite.py",
+    "tests/integration/pages/test_desk.py",
     "tests/integration/pages/test_shop.py",
     "tests/services/test_orders.py",
     "tests/services/test_payments.py",
 )
 
 
-def test_a_file_stays_in_one_process_and_whole_suites_in_one(tmp_path: Path) -> None:
+def test_a_file_stays_in_one_process_and_a_folder_of_suites_in_one(tmp_path: Path) -> None:
     """Two processes run four files: each file in one, and both that start suites in the same."""
     (tmp_path / "conftest.py").write_text(CONFTEST)
     for name in FILES:
@@ -53,7 +53,7 @@ def test_a_file_stays_in_one_process_and_whole_suites_in_one(tmp_path: Path) -> 
     pairs = [path.name.split("-") for path in notes.glob("test_*")]
     workers = dict(pairs)
     assert len(pairs) == len(workers) == len(FILES)
-    assert workers["test_suite"] == workers["test_shop"]
+    assert workers["test_desk"] == workers["test_shop"]
     assert set(workers.values()) == {"gw0", "gw1"}
 
 
