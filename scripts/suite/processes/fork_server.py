@@ -87,6 +87,7 @@ def serve(connection: socket.socket) -> Request:
         os.close(descriptor)
     for standard in (sys.stdout, sys.stderr):
         os.dup2(log, standard.fileno())
+    os.close(log)
     return Request.decode(message)
 
 

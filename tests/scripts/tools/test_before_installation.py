@@ -11,7 +11,18 @@ from scripts.tools import commands
 from scripts.tools.commands import SetupError
 from scripts.tools.paths import ROOT, tool_environment
 
-COMMANDS = ("run", "check", "test", "setup", "generate", "lock", "bench", "new-service")
+COMMANDS = (
+    "run",
+    "check",
+    "test",
+    "setup",
+    "generate",
+    "lock",
+    "bench",
+    "new-service",
+    "release",
+    "rollout",
+)
 
 
 @pytest.fixture
@@ -36,9 +47,13 @@ def run(checkout: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_needs_no_installation(checkout: Path, name: str) -> None:
-    """`--help` prints the usage under the name that was typed, and installs nothing."""
-    done = run(checkout, f"./scripts/{name}", "--help")
+@pytest.mark.parametrize("typed", ["./", "sh "])
+def test_help_needs_no_installation(checkout: Path, name: str, typed: str) -> None:
+    """`--help` prints the usage under the command's name, and installs nothing.
+
+    Whoever types `sh scripts/run` has a shell that may know nothing of bash.
+    """
+    done = run(checkout, *f"{typed}scripts/{name}".split(), "--help")
 
     assert done.returncode == 0, done.stderr
     assert f"usage: ./scripts/{name}" in done.stdout
