@@ -17,7 +17,7 @@ import grpc
 from scripts.suite.cluster import START_TIMEOUT_S, Cluster
 from scripts.suite.consul import free_ports
 from scripts.suite.processes.interruption import SuiteStop
-from scripts.suite.processes.slot import THIS_INSTALLATION, ProcessSlot, Programs
+from scripts.suite.processes.slot import ProcessSlot
 from scripts.suite.run_folder import StartError
 from scripts.suite.secure.call_graph import EDGE
 from scripts.suite.secure.credentials import PUBLIC_NAME, Credentials
@@ -86,12 +86,10 @@ async def running_edge(
     *,
     port: int | None = None,
     stop: SuiteStop | None = None,
-    programs: Programs = THIS_INSTALLATION,
 ) -> AsyncIterator[SuiteEdge]:
     """Start an edge with these `settings`, its log in the folder's `logs`.
 
-    It listens on `port`, or on a free one; `stop` gets its process,
-    whose code is that of `programs`.
+    It listens on `port`, or on a free one; `stop` gets its process.
 
     Raises StartError when it doesn't listen in time.
     """
@@ -105,8 +103,7 @@ async def running_edge(
         **(settings or {}),
     }
     log = folder / "logs" / f"{EDGE}.log"
-    slot = ProcessSlot(EDGE, 1, "services.edge", log, environment, programs)
-    edge = SuiteEdge(port, slot, credentials)
+    edge = SuiteEdge(port, ProcessSlot(EDGE, 1, "services.edge", log, environment), credentials)
     if stop is not None:
         stop.include([edge.slot])
     await edge.slot.start()

@@ -20,7 +20,7 @@ from scripts.suite.consul import free_ports
 from scripts.suite.edge import SuiteEdge, running_edge
 from scripts.suite.issuer import Issuer
 from scripts.suite.items import create_items
-from scripts.suite.processes.slot import UNSHARED, ProcessSlot
+from scripts.suite.processes.slot import ProcessSlot
 from scripts.suite.run_folder import StartError
 from scripts.suite.secure.call_graph import CONSOLE, EDGE, STOREFRONT
 from scripts.suite.secure.credentials import FOLDER, ISSUER_KEYS
@@ -88,12 +88,10 @@ async def measured_pages(
     (port,) = free_ports(1)
     settings = {**EDGE_SETTINGS, **_NO_LIMITS}
     async with (
-        cluster.running(
-            folder, instances=INSTANCES, clock=clock, rng=rng, programs=UNSHARED
-        ) as suite,
+        cluster.running(folder, instances=INSTANCES, clock=clock, rng=rng) as suite,
         open_stubs(suite) as stubs,
-        running_pages(suite, folder, edge_port=port, programs=UNSHARED) as pages,
-        running_edge(suite, folder, settings, port=port, programs=UNSHARED) as edge,
+        running_pages(suite, folder, edge_port=port) as pages,
+        running_edge(suite, folder, settings, port=port) as edge,
         _browser(edge.url) as http,
     ):
         for application, (subject, role) in PEOPLE.items():

@@ -26,7 +26,6 @@ from scripts.benchmarks.shared.contender import CALL_TIMEOUT_S, OrderFailedError
 from scripts.benchmarks.shared.demand import read_demand
 from scripts.suite import cluster
 from scripts.suite.items import create_items
-from scripts.suite.processes.slot import UNSHARED
 
 INSTANCES = 2
 SAMPLES = 20
@@ -62,7 +61,6 @@ async def run_retention(
             rng=rng,
             environment=_environment(plan, archive),
             postgres=plan.postgres,
-            programs=UNSHARED,
         ) as suite,
         discovery.open_channel(suite.target("inventory")) as inventory,
         discovery.open_channel(suite.target("order")) as orders,

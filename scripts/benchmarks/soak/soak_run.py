@@ -23,7 +23,7 @@ from scripts.benchmarks.soak.instance import NAME
 from scripts.benchmarks.soak.sample import SoakSample
 from scripts.benchmarks.soak.soak_faults import SoakFault
 from scripts.suite.cluster import Cluster, started
-from scripts.suite.processes.slot import KEEP_BYTECODE, UNSHARED, ProcessSlot
+from scripts.suite.processes.slot import KEEP_BYTECODE, ProcessSlot
 from scripts.suite.run_folder import only_user
 from scripts.tools.paths import ROOT
 
@@ -125,7 +125,7 @@ def _empty(folder: Path) -> None:
 def _slot(folder: Path, number: int, consul: str) -> ProcessSlot:
     environment = {"CONSUL_HTTP_ADDR": consul, "TRADEPOST_INSTANCE_ID": f"{NAME}-{number}"}
     log = folder / "logs" / f"{NAME}-{number}.log"
-    return ProcessSlot(NAME, number, "scripts.benchmarks.soak.instance", log, environment, UNSHARED)
+    return ProcessSlot(NAME, number, "scripts.benchmarks.soak.instance", log, environment)
 
 
 @dataclass(frozen=True, slots=True)

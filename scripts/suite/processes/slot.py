@@ -124,7 +124,7 @@ class Installation:
 
 
 THIS_INSTALLATION = Installation(ROOT, Path(sys.executable), forks=True)
-# For measurements: each process has a memory of its own, as in production.
+# For measurements of processor time and memory: each process is begun as in production.
 UNSHARED = replace(THIS_INSTALLATION, forks=False)
 
 

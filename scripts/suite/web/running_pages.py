@@ -14,7 +14,7 @@ from scripts.suite.edge import edge_url
 from scripts.suite.issuer import Issuer
 from scripts.suite.login.running_login import login_url, running_login
 from scripts.suite.processes.interruption import SuiteStop
-from scripts.suite.processes.slot import THIS_INSTALLATION, ProcessSlot, Programs
+from scripts.suite.processes.slot import ProcessSlot
 from scripts.suite.secure import credentials
 from scripts.suite.secure.private_files import private_folder
 from scripts.suite.web.applications import INSTANCES, PATHS, PORTS, Shared, home, login_client
@@ -46,13 +46,12 @@ async def running_pages(
     edge_port: int,
     first_port: int | None = None,
     stop: SuiteStop | None = None,
-    programs: Programs = THIS_INSTALLATION,
 ) -> AsyncIterator[SuitePages]:
     """Start login and applications for an edge that listens, or will, at `edge_port`.
 
     The edge needs `EDGE_SETTINGS`. With `first_port` the login listens there and the instances on
-    the ports after it, otherwise on free ones; `stop` gets the processes. The code of the
-    applications is that of `programs`. Returns once all are registered. Raises StartError.
+    the ports after it, otherwise on free ones; `stop` gets the processes. Returns once all are
+    registered. Raises StartError.
     """
     secured = None if suite.access is None else suite.access.credentials
     login_port, *ports = (
@@ -65,7 +64,7 @@ async def running_pages(
         session_key=Fernet.generate_key().decode(),
         credentials=secured,
     )
-    slots = list(_slots(shared, folder, ports, programs))
+    slots = list(_slots(shared, folder, ports))
     if stop is not None:
         stop.include(slots)
     async with running_login(
@@ -85,16 +84,13 @@ async def running_pages(
             await asyncio.gather(*(slot.stop() for slot in slots))
 
 
-def _slots(
-    shared: Shared, folder: Path, ports: Sequence[int], programs: Programs
-) -> Iterator[ProcessSlot]:
+def _slots(shared: Shared, folder: Path, ports: Sequence[int]) -> Iterator[ProcessSlot]:
     left = iter(ports)
     for application, instances in INSTANCES.items():
         for number in range(1, instances + 1):
             environment = shared.environment(application, number, next(left))
             log = folder / "logs" / f"{application}-{number}.log"
-            module = f"services.{application}"
-            yield ProcessSlot(application, number, module, log, environment, programs)
+            yield ProcessSlot(application, number, f"services.{application}", log, environment)
 
 
 def _issuer_keys(suite: Cluster, folder: Path) -> Path:
