@@ -5,6 +5,8 @@
 - An empty list is confirmed by a second look-up. Then all instances count as vanished:
 - An instance that is no longer listed but still serves is kept for 15 s: a restarted Consul agent
   lists no instances, then some, until all of them have registered again.
+- While no other instance is listed, those that serve are kept for longer: on a busy machine the
+  agent's checks may all fail, one after the other, while callers are answered.
 - An instance that is listed as not usable is dropped at once: the registry knows it.
 """
 
@@ -145,15 +147,16 @@ class Resolver:
     async def _expire_vanished(self) -> None:
         """Drop vanished instances after their time, or as soon as they stop serving.
 
-        Time doesn't count while the registry fails, since it can't list them again meanwhile.
+        Time doesn't count while the registry fails, since it can't list them again meanwhile, nor
+        while there would be nobody else to call.
         """
         while True:
             await self._something_vanished.wait()
             await self._clock.sleep(_ASK_SERVING_EVERY_S)
             now = self._clock.monotonic()
             for instance_id, (instance, until) in list(self._vanished.items()):
-                over = now >= until and self._published.error is None
-                if over or not self._is_serving(instance):
+                is_over = now >= until and self._published.error is None and bool(self._listed)
+                if is_over or not self._is_serving(instance):
                     del self._vanished[instance_id]
             if not self._vanished:
                 self._something_vanished.clear()
@@ -164,7 +167,7 @@ class Resolver:
         known = {instance.instance_id for instance in listed}
         usable = {instance.instance_id: instance for instance in listed if instance.usable}
         until = self._clock.monotonic() + KEEP_VANISHED_S
-        if self._published.error is not None:
+        if self._published.error is not None or not self._listed:
             self._vanished = {key: (kept, until) for key, (kept, _) in self._vanished.items()}
         for instance_id, instance in self._listed.items():
             if instance_id not in known and self._is_serving(instance):

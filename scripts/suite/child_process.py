@@ -18,10 +18,13 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 
 
-def end_with_parent() -> None:
-    """On Linux the kernel kills this process when its parent ends."""
+def end_with_parent(parent: int | None = None) -> None:
+    """On Linux the kernel kills this process when its parent ends; exits if it has ended already.
+
+    A fork names its `parent`, because it can't tell when it is asked too late.
+    """
     if sys.platform == "linux":
-        parent = os.getppid()
+        parent = parent or os.getppid()
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             sys.exit("the parent process has ended")

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -270,10 +270,17 @@ def _processes(*texts: str) -> list[int]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                files = [str(link.readlink()) for link in (folder / "fd").iterdir()]
+                files = list(_links(folder / "fd"))
                 told = (folder / "environ").read_text() + (folder / "cmdline").read_text()
             except (OSError, UnicodeDecodeError):
                 continue
             if all(wanted in "\0".join([told, *files]) for wanted in texts):
                 found.append(int(folder.name))
     return found
+
+
+def _links(folder: Path) -> Iterator[str]:
+    for link in folder.iterdir():
+        # It may be closed meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            yield str(link.readlink())

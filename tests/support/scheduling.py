@@ -17,9 +17,9 @@ _OF_FEW_INSTANCES = (
 
 
 class FileScheduling(LoadScopeScheduling):
-    """Runs the tests of a file in one process, and those of a folder that start whole suites.
+    """Runs the tests of a file in one process, and all of a folder whose tests start whole suites.
 
-    More suites at the same time are too slow on two cores.
+    Such a folder's suites run one after another, because many at a time are too slow on two cores.
     """
 
     def _split_scope(self, nodeid: str) -> str:

@@ -7,10 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# A request is one message on the socket: an environment, and names.
+# The most that the JSON of a request may take; it is one message on the socket.
 REQUEST_BYTES = 128 * 1024
-# What a report is made of: first the process id of the fork, at its end the status of `os.waitpid`.
+# A report is two numbers of this size: the fork's process id with this bit, and at its end the
+# status of `os.waitpid`. Of a fork that ends before it has begun there is the status alone.
 NUMBER_BYTES = 8
+PROCESS_ID = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,8 @@ def _kept_bytecode(environment: Path) -> Mapping[str, str]:
 
 
 KEEP_BYTECODE = _kept_bytecode(VENV)
-# A process looks for these settings as it begins.
-_READ_AT_THE_BEGINNING = ("LD_", "MALLOC_", "PYTHON")
-_FORKS = ForkServer({**os.environ, **KEEP_BYTECODE})
+# Settings with these prefixes are read when a process starts, so a fork would ignore them.
+_READ_AT_THE_START = ("GLIBC_", "GRPC_", "LANG", "LC_", "LD_", "MALLOC_", "PYTHON", "TZ")
 
 
 class Process(Protocol):
@@ -104,7 +103,7 @@ class Installation:
     def start(self, slot: "ProcessSlot", log: BinaryIO) -> Process:
         """Start a slot's module; it ends with this process. Raises StartError."""
         environment = {**os.environ, **self.settings, **slot.environment}
-        if self.forks and not any(map(_is_read_at_the_beginning, slot.environment)):
+        if self.forks and not any(map(_is_read_at_the_start, slot.environment)):
             title = f"{slot.name}: {slot.module}"
             return _FORKS.fork(slot.module, environment, log, title=title)
         return subprocess.Popen(
@@ -124,12 +123,15 @@ class Installation:
 
 
 THIS_INSTALLATION = Installation(ROOT, Path(sys.executable), forks=True)
-# For measurements of processor time and memory: each process is begun as in production.
+# For the benchmarks of checkouts and the edge: each process starts as in production.
 UNSHARED = replace(THIS_INSTALLATION, forks=False)
 
 
-def _is_read_at_the_beginning(setting: str) -> bool:
-    return setting.startswith(_READ_AT_THE_BEGINNING)
+_FORKS = ForkServer({**os.environ, **THIS_INSTALLATION.settings})
+
+
+def _is_read_at_the_start(setting: str) -> bool:
+    return setting.startswith(_READ_AT_THE_START)
 
 
 @dataclass(slots=True)
@@ -167,7 +169,7 @@ class ProcessSlot:
         self.programs = programs if programs.has(self.service) else THIS_INSTALLATION
 
     async def start(self) -> None:
-        """Start the process; return before it serves.
+        """Start the process; return before it serves. The first fork of all waits for imports.
 
         Uses subprocess, not the event loop: uvloop forks, and the gRPC handlers in a fork of a
         process that uses gRPC start threads that crash before the program runs. subprocess doesn't

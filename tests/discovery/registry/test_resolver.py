@@ -94,6 +94,36 @@ async def test_a_vanished_instance_that_serves_is_kept_for_15_s() -> None:
         assert resolver.latest == Resolution(2, (B,))
 
 
+async def test_the_last_instances_that_serve_are_kept_until_another_one_is_listed() -> None:
+    """A registry that lists nobody takes no caller from whoever serves, however long it lasts."""
+    registry = await registry_of(A, B)
+    async with ResolverUnderTest(registry, serving={A, B}).open() as resolver:
+        registry.forget(A.instance_id)
+        registry.forget(B.instance_id)
+        await resolver.clock.advance(60)
+        assert resolver.latest.instances == (A, B)
+        await registry.register(A)
+        await resolver.clock.advance(14.9)
+        assert resolver.latest.instances == (A, B)
+        await resolver.clock.advance(1.1)
+        assert resolver.latest.instances == (A,)
+
+
+async def test_of_the_last_instances_those_that_stop_serving_are_dropped() -> None:
+    """A service that was stopped has no instances, although nobody took its place."""
+    registry = await registry_of(A, B)
+    async with ResolverUnderTest(registry, serving={A, B}).open() as resolver:
+        registry.forget(A.instance_id)
+        registry.forget(B.instance_id)
+        await resolver.clock.advance(60)
+        resolver.serving.discard(A)
+        await resolver.clock.advance(1)
+        assert resolver.latest.instances == (B,)
+        resolver.serving.discard(B)
+        await resolver.clock.advance(1)
+        assert resolver.latest.instances == ()
+
+
 async def test_a_vanished_instance_that_doesn_t_serve_is_dropped() -> None:
     """An instance that said NOT_SERVING is dropped as soon as it isn't listed."""
     registry = await registry_of(A, B)

@@ -52,17 +52,18 @@ async def stop(slot: ProcessSlot) -> None:
     slot.process.send_signal(signal.SIGSTOP)
     async with asyncio.timeout(WAIT_S):
         while not _is_stopped(slot.process.pid):
+            assert not slot.ended
             await CLOCK.sleep(POLL_S / 10)
 
 
 def _is_stopped(pid: int) -> bool:
     """Whether all threads of a process are stopped."""
-    states = [path.read_text().rpartition(")")[2].split()[0] for path in _threads(pid)]
-    return set(states) == {"T"}
-
-
-def _threads(pid: int) -> list[Path]:
-    return list(Path(f"/proc/{pid}/task").glob("*/stat"))
+    try:
+        threads = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except (FileNotFoundError, ProcessLookupError):
+        # A thread has just ended, so not all were stopped.
+        return False
+    return {thread.rpartition(")")[2].split()[0] for thread in threads} == {"T"}
 
 
 def resume(slot: ProcessSlot) -> None:
