@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ def until(condition: Callable[[], bool]) -> None:
     give_up_s = clock.monotonic() + WAIT_S
     while not condition():
         assert clock.monotonic() < give_up_s
-        time.sleep(0.01)
+        threading.Event().wait(0.01)
 
 
 def is_running(pid: int) -> bool:
