@@ -271,10 +271,10 @@ def _processes(*texts: str) -> list[int]:
         if folder.name.isdigit():
             try:
                 files = list(_links(folder / "fd"))
-                told = (folder / "environ").read_text() + (folder / "cmdline").read_text()
+                text = (folder / "environ").read_text() + (folder / "cmdline").read_text()
             except (OSError, UnicodeDecodeError):
                 continue
-            if all(wanted in "\0".join([told, *files]) for wanted in texts):
+            if all(wanted in "\0".join([text, *files]) for wanted in texts):
                 found.append(int(folder.name))
     return found
 

@@ -80,7 +80,7 @@ def serve(connection: socket.socket) -> Request:
             message, descriptors, _, _ = socket.recv_fds(connection, REQUEST_BYTES, 2)
             if not message:
                 sys.exit()
-            if len(descriptors) == len(("log", "report")) and not _fork(descriptors, reports):
+            if not _fork(descriptors, reports):
                 break
     end_with_parent(server)
     signal.set_wakeup_fd(-1)
@@ -98,16 +98,18 @@ def serve(connection: socket.socket) -> Request:
 
 def _fork(descriptors: Sequence[int], reports: dict[int, int]) -> bool:
     """Fork; False in the fork. If there can be no fork, its report is closed without a number."""
-    log, report = descriptors
     try:
+        # At the limit of open files, the kernel drops descriptors of a message.
+        log, report = descriptors
         process_id = os.fork()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         sys.stderr.write(f"no fork: {error}\n")
-        os.close(report)
-    else:
-        if process_id == 0:
-            return False
-        reports[process_id] = report
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return True
+    if process_id == 0:
+        return False
+    reports[process_id] = report
     os.close(log)
     return True
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -94,13 +95,20 @@ async def test_a_vanished_instance_that_serves_is_kept_for_15_s() -> None:
         assert resolver.latest == Resolution(2, (B,))
 
 
+@asynccontextmanager
+async def _forgotten(registry: MemoryRegistry) -> AsyncIterator[ResolverUnderTest]:
+    """A resolver whose registry has forgotten both instances a minute ago; they still serve."""
+    async with ResolverUnderTest(registry, serving={A, B}).open() as resolver:
+        for instance in (A, B):
+            registry.forget(instance.instance_id)
+        await resolver.clock.advance(60)
+        yield resolver
+
+
 async def test_the_last_instances_that_serve_are_kept_until_another_one_is_listed() -> None:
     """A registry that lists nobody takes no caller from whoever serves, however long it lasts."""
     registry = await registry_of(A, B)
-    async with ResolverUnderTest(registry, serving={A, B}).open() as resolver:
-        registry.forget(A.instance_id)
-        registry.forget(B.instance_id)
-        await resolver.clock.advance(60)
+    async with _forgotten(registry) as resolver:
         assert resolver.latest.instances == (A, B)
         await registry.register(A)
         await resolver.clock.advance(14.9)
@@ -111,11 +119,7 @@ async def test_the_last_instances_that_serve_are_kept_until_another_one_is_liste
 
 async def test_of_the_last_instances_those_that_stop_serving_are_dropped() -> None:
     """A service that was stopped has no instances, although nobody took its place."""
-    registry = await registry_of(A, B)
-    async with ResolverUnderTest(registry, serving={A, B}).open() as resolver:
-        registry.forget(A.instance_id)
-        registry.forget(B.instance_id)
-        await resolver.clock.advance(60)
+    async with _forgotten(await registry_of(A, B)) as resolver:
         resolver.serving.discard(A)
         await resolver.clock.advance(1)
         assert resolver.latest.instances == (B,)

@@ -52,7 +52,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "tests/integration/*.py": "starts whole programs, and hands its own environment on",
         "scripts/benchmarks/statements/sitecustomize.py": "Python runs it before any program",
         "scripts/suite/processes/fork_server.py": "gives a program its environment",
-        "tests/support/suite/forked_program.py": "tells what environment it was given",
+        "tests/support/suite/forked_program.py": "prints the environment that it was given",
         "scripts/suite/processes/slot.py": "hands its own environment on to the programs it starts",
         "scripts/tools/commands.py": "hands its own environment on to the programs it starts",
         "scripts/tools/paths.py": "hands its environment on, and knows the caller's folder",

@@ -1,4 +1,4 @@
-"""A program that tells what it was started with, and waits until it is ended, or exits at once."""
+"""A program that prints what it was started with, and waits until it is ended, or exits at once."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from setproctitle import getproctitle
 
 if __name__ == "__main__":
-    told = {
+    state = {
         "environment": dict(os.environ),
         "folder": str(Path.cwd()),
         "arguments": sys.argv,
@@ -17,7 +17,7 @@ if __name__ == "__main__":
         "leads_its_session": os.getsid(0) == os.getpid(),
         "chassis": sorted(name for name in sys.modules if name.startswith("services.")),
     }
-    sys.stdout.write(f"{json.dumps(told)}\n")
+    sys.stdout.write(f"{json.dumps(state)}\n")
     sys.stdout.flush()
     if "EXIT_STATUS" in os.environ:
         sys.exit(int(os.environ["EXIT_STATUS"]))

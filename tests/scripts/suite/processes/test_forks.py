@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -38,8 +39,8 @@ def begin(
     with log.open("ab") as output:
         program = server.fork(PROGRAM, environment or {}, output, title="probe-1: a program")
     until(lambda: log.read_text().endswith("\n"))
-    told: dict[str, Any] = json.loads(log.read_text().splitlines()[-1])
-    return program, told
+    state: dict[str, Any] = json.loads(log.read_text().splitlines()[-1])
+    return program, state
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -67,30 +68,30 @@ def server() -> ForkServer:
 
 def test_a_fork_has_what_a_process_of_its_own_has(server: ForkServer, tmp_path: Path) -> None:
     """Environment, folder, arguments, session and title are those of the program alone."""
-    program, told = begin(server, tmp_path / "log", {"EXIT_STATUS": "7"})
+    program, state = begin(server, tmp_path / "log", {"EXIT_STATUS": "7"})
 
     assert program.wait(WAIT_S) == 7
     assert program.poll() == 7
-    assert told["environment"] == {"EXIT_STATUS": "7"}
-    assert told["folder"] == str(ROOT)
-    assert told["arguments"] == [f"{ROOT}/{PROGRAM.replace('.', '/')}.py"]
-    assert told["title"] == "probe-1: a program"
-    assert told["leads_its_session"]
+    assert state["environment"] == {"EXIT_STATUS": "7"}
+    assert state["folder"] == str(ROOT)
+    assert state["arguments"] == [f"{ROOT}/{PROGRAM.replace('.', '/')}.py"]
+    assert state["title"] == "probe-1: a program"
+    assert state["leads_its_session"]
 
 
 def test_no_service_is_imported_for_the_forks(server: ForkServer, tmp_path: Path) -> None:
     """A service doesn't find what another one has imported."""
-    program, told = begin(server, tmp_path / "log", {"EXIT_STATUS": "0"})
+    program, state = begin(server, tmp_path / "log", {"EXIT_STATUS": "0"})
 
     program.wait(WAIT_S)
-    assert "services.chassis.server.lifecycle" in told["chassis"]
-    assert [name for name in told["chassis"] if "services.chassis" not in name] == []
+    assert "services.chassis.server.lifecycle" in state["chassis"]
+    assert [name for name in state["chassis"] if "services.chassis" not in name] == []
 
 
 def test_a_fork_is_waited_for_and_signalled_like_a_process(
     server: ForkServer, tmp_path: Path
 ) -> None:
-    """It runs until a signal ends it, which is told as its status; later signals reach nobody."""
+    """It runs until a signal ends it, which is its status; later signals reach nobody."""
     program, _ = begin(server, tmp_path / "log")
 
     assert program.poll() is None
@@ -130,6 +131,24 @@ def test_after_the_end_of_the_server_another_one_begins(tmp_path: Path) -> None:
     third, _ = begin(server, tmp_path / "third")
     third.send_signal(signal.SIGTERM)
     assert third.wait(WAIT_S) == -signal.SIGTERM
+
+
+def test_a_fork_that_fails_ends_no_other(server: ForkServer, tmp_path: Path) -> None:
+    """Settings that are too large, and a server that can open no more files, cost one start."""
+    first, _ = begin(server, tmp_path / "first")
+    parent = int(Path(f"/proc/{first.pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+    with pytest.raises(StartError, match="bytes"):
+        begin(server, tmp_path / "large", {"LARGE": "x" * 200_000})
+    before = resource.prlimit(parent, resource.RLIMIT_NOFILE, (1, 4_096))
+    with pytest.raises(StartError, match="can't be started"):
+        begin(server, tmp_path / "none")
+    resource.prlimit(parent, resource.RLIMIT_NOFILE, (min(before[0], 4_096), 4_096))
+
+    second, _ = begin(server, tmp_path / "second")
+    for program in (first, second):
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(WAIT_S) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize(("setting", "forks"), [("ANY", True), ("PYTHONUTF8", False)])
