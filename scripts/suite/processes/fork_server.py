@@ -2,10 +2,10 @@
 
     python -m scripts.suite.processes.fork_server DESCRIPTOR
 
-A start by itself costs a service 1.4 to 2.4 s of a processor, nearly all for imports; a fork imports
-only the service's own modules. The descriptor is that of a socket, from which requests are read until
-it is closed; then this process ends, and its forks end with it. It has one thread and uses neither
-gRPC nor a database, so that a fork of it is safe.
+A start by itself costs a service 1.4 to 2.4 s of a processor, nearly all for imports; a fork
+imports only the service's own modules. The descriptor is that of a socket, from which requests are
+read until it is closed; then this process ends, and its forks end with it. It has one thread and
+uses neither gRPC nor a database, so that a fork of it is safe.
 """
 
 import gc
