@@ -52,9 +52,11 @@ async function start(elements) {
     }
   };
   const again = () => draw().catch(() => {}).finally(() => setTimeout(again, EVERY_MS));
-  addEventListener("resize", () => {
-    for (const [element, plot] of plots) plot.setSize({ width: element.clientWidth, height: HEIGHT });
+  // A box also changes without its window, when a scrollbar appears or goes.
+  const boxes = new ResizeObserver((entries) => {
+    for (const { target } of entries) plots.get(target)?.setSize({ width: target.clientWidth, height: HEIGHT });
   });
+  for (const element of elements) boxes.observe(element);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     for (const plot of plots.values()) plot.redraw();
   });

@@ -13,7 +13,7 @@ from tradepost.order.v1.order_pb2 import Order
 from scripts.suite.idle import wait_until_idle
 from scripts.suite.secure.call_graph import CONSOLE, STOREFRONT
 from tests.support.browser.browser_page import opened_page
-from tests.support.browser.inspection import examined
+from tests.support.browser.inspection import examined, scrolls_sideways
 from tests.support.limits import WAIT_S
 from tests.support.suite.breakable_suite import CLOCK
 from tests.support.suite.suite_pages import PagesAtEdge
@@ -127,6 +127,28 @@ async def test_a_page_of_the_console(
     """It loads whole, fits a phone, and axe finds nothing serious in it."""
     url = f"{shop.pages.url(CONSOLE)}{path.format(**orders)}"
     assert await faults_of(operator, name, url) == []
+
+
+async def test_a_plot_is_cut_until_it_fits_its_box(shop: PagesAtEdge, operator: Page) -> None:
+    """A canvas that is still as wide as a desk doesn't make a phone scroll."""
+    await operator.goto(f"{shop.pages.url(CONSOLE)}/overview")
+    plots = operator.locator("[data-plot] canvas")
+    await plots.first.wait_for()
+    for plot in await plots.all():
+        await plot.evaluate("canvas => { canvas.parentElement.style.minWidth = '2000px'; }")
+
+    assert await scrolls_sideways(operator) == []
+
+
+async def test_a_plot_is_drawn_again_for_a_narrower_box(shop: PagesAtEdge, operator: Page) -> None:
+    """All of it is seen."""
+    await operator.goto(f"{shop.pages.url(CONSOLE)}/overview")
+    await operator.locator("[data-plot] canvas").first.wait_for()
+
+    await operator.locator(".plots").evaluate("plots => { plots.style.width = '300px'; }")
+
+    fits = "[...document.querySelectorAll('[data-plot] canvas')].every(c => c.clientWidth <= 300)"
+    await operator.wait_for_function(fits)
 
 
 async def test_the_page_of_what_does_not_exist(shop: PagesAtEdge, customer: Page) -> None:
