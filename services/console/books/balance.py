@@ -1,10 +1,13 @@
 """An equation that is always being fulfilled: two sides that see the same things at other times."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Self
 
 # Work that is under way makes the sides differ for a moment. What differs for longer is a fault.
 GRACE = timedelta(seconds=60)
+_EXAMPLES = 5
 
 
 @dataclass(slots=True)
@@ -37,7 +40,7 @@ class Balance:
     def state(self, now: datetime) -> "BalanceState":
         """How many keys differ, and for how many that is a fault."""
         late = sorted(key for key, (_, since) in self._open.items() if now - since > self.grace)
-        return BalanceState(len(self._open), len(late), tuple(late[:5]))
+        return BalanceState(len(self._open), len(late), tuple(late[:_EXAMPLES]))
 
     def _differ(self, key: str, amount: int, now: datetime) -> None:
         difference, since = self._open.get(key, (0, now))
@@ -56,7 +59,22 @@ class BalanceState:
     late: int
     examples: tuple[str, ...]
 
+    @classmethod
+    def of_faults(cls, keys: Iterable[str]) -> Self:
+        """What is a fault as soon as it is seen."""
+        wrong = tuple(sorted(keys))
+        return cls(len(wrong), len(wrong), wrong[:_EXAMPLES])
+
     @property
     def holds(self) -> bool:
         """Whether nothing is wrong."""
         return not self.late
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that must not be, in one list alone; `text` says what was looked at."""
+
+    name: str
+    text: str
+    state: BalanceState

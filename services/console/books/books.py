@@ -1,11 +1,11 @@
 """The equations, fed with everything that the suite records: a fold over feeds and lists."""
 
 from collections import Counter
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 
-from tradepost.event.v1.event_pb2 import Event
-from tradepost.inventory.v1.item_pb2 import StockLevel, StockMovement
+from tradepost.event.v1.event_pb2 import DeadLetter, Event
+from tradepost.inventory.v1.item_pb2 import StockMovement
 from tradepost.notification.v1.notification_pb2 import Notification, NotificationTemplate
 from tradepost.order.v1 import order_event_pb2
 from tradepost.payment.testing.v1.simulated_processor_pb2 import ProcessorEntry, ProcessorEntryKind
@@ -17,9 +17,11 @@ from tradepost.payment.v1.ledger_pb2 import (
     LedgerSide,
 )
 
-from services.console.books.balance import Balance
+from services.console.books.balance import GRACE, Balance, BalanceState, Finding
 from services.console.books.order_counts import OrderCounts
+from services.console.books.stock_books import StockBooks
 from services.console.wire.facts import unpacked
+from services.console.wire.texts import instant
 
 # The mail that is due when an order gets into a state.
 _MAILS = {
@@ -31,18 +33,13 @@ _MAILS = {
 }
 # What a retention leaves of an item's archived movements (docs/operations/retention.md).
 _SUM_OF_ARCHIVED = "archived/"
-# The longest time for which inventory holds stock.
-HOLD = timedelta(hours=1)
-
-
-@dataclass(slots=True)
-class _Moved:
-    """The sums of an item's movements, and how many there were."""
-
-    number: int = 0
-    on_hand: int = 0
-    held: int = 0
-    committed: int = 0
+# How the simulated processor's hold of an order's money changes.
+_HOLDS = {
+    ProcessorEntryKind.PROCESSOR_ENTRY_KIND_AUTHORIZED: 1,
+    ProcessorEntryKind.PROCESSOR_ENTRY_KIND_CAPTURED: -1,
+    ProcessorEntryKind.PROCESSOR_ENTRY_KIND_VOIDED: -1,
+    ProcessorEntryKind.PROCESSOR_ENTRY_KIND_EXPIRED: -1,
+}
 
 
 class Books:
@@ -50,7 +47,6 @@ class Books:
 
     With `since`, only of orders that were placed later, of which a retention has removed nothing.
     Everything is told by the id of its order, which has the time in it; that of a payment is later.
-    `levels` says of each item whether its level is the sum of its movements, and not oversold.
     """
 
     def __init__(self, *, since: datetime | None = None) -> None:
@@ -65,19 +61,44 @@ class Books:
         self.sides = _money("ledger: debits = credits", "debits", "credits")
         self.processor_captured = _money("processor captured = ledger", "processor", "ledger")
         self.processor_refunded = _money("processor refunded = ledger", "processor", "ledger")
-        self.held = Balance("units held = no longer", "held", "ended", grace=HOLD)
+        self.processor_held = _money("set aside at the processor = ledger", "processor", "ledger")
+        self.stock = StockBooks()
         self.mails = Balance("mails written = due", "notifications", "orders")
-        self.levels: dict[str, bool] = {}
         self.has_processor = False
+        # The mails that are being sent, by their ids, with the times when they were written.
+        self._unsent: dict[str, datetime] = {}
+        self._parked: dict[str, Sequence[str]] = {}
         self._observed: Counter[str] = Counter()
-        self._moved: dict[str, _Moved] = {}
 
     @property
     def balances(self) -> tuple[Balance, ...]:
         """The equations that can be checked; those of the processor where it shows its book."""
         money = (self.captured, self.captured_once, self.refunded, self.refunded_once, self.sides)
-        processor = (self.processor_captured, self.processor_refunded) if self.has_processor else ()
-        return (*money, *processor, self.held, self.mails)
+        processor = (self.processor_held, self.processor_captured, self.processor_refunded)
+        shown = processor if self.has_processor else ()
+        return (*money, *shown, *self.stock.balances, self.mails)
+
+    def findings(self, now: datetime) -> tuple[Finding, ...]:
+        """What is wrong in stock levels, mails that aren't sent, and events nobody could apply."""
+        levels = self.stock.levels
+        oversold = BalanceState.of_faults(sku for sku, is_good in levels.items() if not is_good)
+        late = [key for key, written in self._unsent.items() if now - written > GRACE]
+        unsent = BalanceState.of_faults(late)
+        waiting = BalanceState(len(self._unsent), unsent.late, unsent.examples)
+        parked = [key for keys in self._parked.values() for key in keys]
+        return (
+            Finding(
+                "stock levels = sum of movements, none oversold",
+                f"items compared: {len(levels):,}",
+                oversold,
+            ),
+            Finding("mails sent, or refused", f"being sent: {len(self._unsent):,}", waiting),
+            Finding(
+                "events applied by every consumer",
+                f"dead letters: {len(parked):,}",
+                BalanceState.of_faults(parked),
+            ),
+        )
 
     def order_event(self, event: Event, now: datetime) -> None:
         """An event of the order feed."""
@@ -85,6 +106,7 @@ class Books:
             return
         self.orders.apply(event)
         payload, order_id = unpacked(event.payload), event.aggregate_id
+        self.stock.order_event(order_id, payload, now)
         name = event.type.rpartition(".")[2]
         if name in _MAILS:
             self.mails.add_right(f"{order_id} {_MAILS[name]}", 1, now)
@@ -132,6 +154,10 @@ class Books:
         is_debit = entry.side == LedgerSide.LEDGER_SIDE_DEBIT
         add = self.sides.add_left if is_debit else self.sides.add_right
         add(f"{entry.posting_id} {code}", amount, now)
+        if entry.account == LedgerAccount.LEDGER_ACCOUNT_AUTHORIZED:
+            self.processor_held.add_right(
+                f"{entry.order_id} {code}", amount if is_debit else -amount, now
+            )
         kinds = LedgerPostingKind
         of_payment, of_order = f"{entry.payment_id} {code}", f"{entry.order_id} {code}"
         is_at_processor = entry.account == LedgerAccount.LEDGER_ACCOUNT_PROCESSOR_CLEARING
@@ -149,39 +175,20 @@ class Books:
         """An entry of the simulated processor's own book."""
         if not self._has(entry.order_id):
             return
-        key = f"{entry.order_id} {entry.amount.currency_code}"
+        key, amount = f"{entry.order_id} {entry.amount.currency_code}", entry.amount.minor_units
+        self.processor_held.add_left(key, _HOLDS.get(entry.kind, 0) * amount, now)
         if entry.kind == ProcessorEntryKind.PROCESSOR_ENTRY_KIND_CAPTURED:
-            self.processor_captured.add_left(key, entry.amount.minor_units, now)
+            self.processor_captured.add_left(key, amount, now)
         elif entry.kind == ProcessorEntryKind.PROCESSOR_ENTRY_KIND_REFUNDED:
-            self.processor_refunded.add_left(key, entry.amount.minor_units, now)
+            self.processor_refunded.add_left(key, amount, now)
 
     def movement(self, movement: StockMovement, now: datetime) -> None:
-        """A movement of stock: a hold begins, or it ends in one way or another."""
+        """A movement of stock: units are held, committed, released, shipped, or come back."""
         if movement.reservation_id.startswith(_SUM_OF_ARCHIVED):
             return
-        moved = self._moved.setdefault(movement.sku, _Moved())
-        moved.number += 1
-        moved.on_hand += movement.on_hand_delta
-        moved.held += movement.held_delta
-        moved.committed += movement.committed_delta
-        if not self._has(movement.reservation_id):
-            return
-        key = f"{movement.reservation_id} {movement.sku}"
-        if movement.held_delta > 0:
-            self.held.add_left(key, movement.held_delta, now)
-        elif movement.held_delta < 0:
-            self.held.add_right(key, -movement.held_delta, now)
-
-    def level(self, level: StockLevel) -> None:
-        """The level of an item; it is compared if the movements are exactly those that made it."""
-        moved = self._moved.get(level.sku)
-        if moved is None or moved.number != level.version:
-            return
-        sums = (moved.on_hand, moved.held, moved.committed)
-        is_sum = sums == (level.on_hand_count, level.held_count, level.committed_count)
-        available = level.on_hand_count - level.held_count - level.committed_count
-        is_sane = level.available_count == available and available >= 0
-        self.levels[level.sku] = is_sum and is_sane
+        self.stock.any_movement(movement)
+        if self._has(movement.reservation_id):
+            self.stock.movement(movement, now)
 
     def mail(self, mail: Notification, now: datetime) -> None:
         """A notification that was written."""
@@ -189,6 +196,14 @@ class Books:
             return
         key = f"{mail.order_id} {mail.template}"
         self.mails.add_left(f"{key} {mail.return_id}".rstrip(), 1, now)
+
+    def unsent_mails(self, mails: Sequence[Notification]) -> None:
+        """All notifications that are being sent now."""
+        self._unsent = {each.notification_id: instant(each.create_time) for each in mails}
+
+    def dead_letters(self, service: str, letters: Sequence[DeadLetter]) -> None:
+        """All events that the consumers of a service could not apply."""
+        self._parked[service] = [f"{each.consumer} {each.event.aggregate_id}" for each in letters]
 
     def _has(self, identifier: str) -> bool:
         """Whether an order, or a reservation, which has the order's UUID, is in these books."""

@@ -13,16 +13,24 @@ from typing import Any, Protocol
 
 import grpc
 from tradepost.event.v1.event_pb2 import Event
-from tradepost.event.v1.event_service_pb2 import GetFeedRequest, ReadEventsRequest
-from tradepost.inventory.v1.inventory_service_pb2 import ListStockMovementsRequest
+from tradepost.event.v1.event_service_pb2 import (
+    GetFeedRequest,
+    ListDeadLettersRequest,
+    ReadEventsRequest,
+)
+from tradepost.inventory.v1.inventory_service_pb2 import (
+    ListStockMovementsRequest,
+    ListStockRequest,
+)
+from tradepost.notification.v1.notification_pb2 import NotificationState
 from tradepost.notification.v1.notification_service_pb2 import ListNotificationsRequest
 from tradepost.payment.v1.payment_service_pb2 import ListLedgerEntriesRequest
 
 from discovery.clock import Clock
 from services.console.books.books import Books
 from services.console.books.cursors import FeedCursor, ListCursor
-from services.console.books.levels_cursor import LevelsCursor
 from services.console.books.processor_cursor import ProcessorCursor
+from services.console.books.repeated_cursor import RepeatedCursor
 from services.console.reading.asker import LARGEST_PAGE, Asker, is_allowed
 from services.console.reading.gathering import reason_of
 from services.console.reading.stubs import Stubs
@@ -177,7 +185,35 @@ class BooksReader:
                 at_once(books.mail),
             ),
             "processor": ProcessorCursor(stubs.processor, books, now),
-            _LEVELS: LevelsCursor(stubs.inventory, books),
+            **self._made_repeated(),
+        }
+
+    def _made_repeated(self) -> Mapping[str, Cursor]:
+        """The lists that are read from their beginning each time."""
+        books, stubs = self.books, self._stubs
+        pending = NotificationState.NOTIFICATION_STATE_PENDING
+        return {
+            "mails being sent": RepeatedCursor(
+                stubs.notifications.ListNotifications,
+                lambda: ListNotificationsRequest(states=[pending]),
+                lambda page: page.notifications,
+                books.unsent_mails,
+            ),
+            **{
+                f"dead letters of {name}": RepeatedCursor(
+                    stub.ListDeadLetters,
+                    ListDeadLettersRequest,
+                    lambda page: page.dead_letters,
+                    partial(books.dead_letters, name),
+                )
+                for name, stub in stubs.dead_letters.items()
+            },
+            _LEVELS: RepeatedCursor(
+                stubs.inventory.ListStock,
+                ListStockRequest,
+                lambda page: page.stock,
+                books.stock.compare,
+            ),
         }
 
     def _made_feeds(self) -> dict[str, FeedCursor]:

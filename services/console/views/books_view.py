@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from services.console.books.balance import Balance
+from services.console.books.balance import Balance, BalanceState, Finding
 from services.console.books.books import Books
 from services.console.books.books_reader import Progress
 from services.console.views.table import Cell, Row, Table, number
@@ -21,21 +21,9 @@ def is_complete(progress: Sequence[Progress]) -> bool:
 def equations_table(books: Books, progress: Sequence[Progress], now: datetime) -> Table:
     """One row for each equation."""
     is_judged = is_complete(progress)
-    rows = [_equation(each, now, is_judged=is_judged) for each in books.balances]
-    wrong = sorted(sku for sku, is_good in books.levels.items() if not is_good)
-    rows.append(
-        Row(
-            (
-                Cell("stock levels = sum of movements, none oversold"),
-                Cell(f"items compared: {len(books.levels):,}", is_number=True),
-                Cell(""),
-                number(len(wrong)),
-                _state(len(wrong), len(wrong), is_judged=is_judged),
-                Cell(", ".join(wrong[:5])),
-            )
-        )
-    )
-    return Table("Equations", _EQUATIONS, tuple(rows))
+    balances = (_equation(each, now, is_judged=is_judged) for each in books.balances)
+    findings = (_finding(each, is_judged=is_judged) for each in books.findings(now))
+    return Table("Equations", _EQUATIONS, (*balances, *findings))
 
 
 def sources_table(progress: Sequence[Progress], now: datetime) -> Table:
@@ -47,31 +35,46 @@ def trouble_of(books: Books, progress: Sequence[Progress], now: datetime) -> int
     """How many equations don't hold; 0 while they can't be judged."""
     if not is_complete(progress):
         return 0
-    late = sum(not each.state(now).holds for each in books.balances)
-    return late + (not all(books.levels.values()))
+    states = [each.state(now) for each in books.balances]
+    states += [each.state for each in books.findings(now)]
+    return sum(not each.holds for each in states)
 
 
 def _equation(balance: Balance, now: datetime, *, is_judged: bool) -> Row:
-    state = balance.state(now)
     left, right = (
-        Cell(f"{name}: {_side(balance, side)}", is_number=True)
+        f"{name}: {_side(balance, side)}"
         for name, side in ((balance.left_name, balance.left), (balance.right_name, balance.right))
     )
-    judged = _state(state.differing, state.late, is_judged=is_judged)
-    examples = Cell(", ".join(state.examples))
-    return Row((Cell(balance.name), left, right, number(state.differing), judged, examples))
+    return _row(balance.name, left, right, balance.state(now), is_judged=is_judged)
+
+
+def _finding(finding: Finding, *, is_judged: bool) -> Row:
+    return _row(finding.name, finding.text, "", finding.state, is_judged=is_judged)
+
+
+def _row(name: str, left: str, right: str, state: BalanceState, *, is_judged: bool) -> Row:
+    return Row(
+        (
+            Cell(name),
+            Cell(left, is_number=True),
+            Cell(right, is_number=True),
+            number(state.differing),
+            _judged(state, is_judged=is_judged),
+            Cell(", ".join(state.examples)),
+        )
+    )
 
 
 def _side(balance: Balance, value: int) -> str:
     return f"{value:,} minor units" if balance.is_money else f"{value:,}"
 
 
-def _state(differing: int, late: int, *, is_judged: bool) -> Cell:
+def _judged(state: BalanceState, *, is_judged: bool) -> Cell:
     if not is_judged:
         return Cell("being read", tone="dim")
-    if late:
-        return Cell(f"broken for {late:,}", tone="bad")
-    return Cell("under way", tone="warn") if differing else Cell("holds", tone="good")
+    if state.late:
+        return Cell(f"broken for {state.late:,}", tone="bad")
+    return Cell("under way", tone="warn") if state.differing else Cell("holds", tone="good")
 
 
 def _source(progress: Progress, now: datetime) -> Row:

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
-from tradepost.event.v1.event_pb2 import Event
-from tradepost.inventory.v1.item_pb2 import StockLevel, StockMovement
+from tradepost.event.v1.event_pb2 import DeadLetter, Event
 from tradepost.notification.v1.notification_pb2 import Notification, NotificationTemplate
 from tradepost.order.v1 import order_event_pb2 as order_facts
 from tradepost.payment.testing.v1.simulated_processor_pb2 import ProcessorEntry, ProcessorEntryKind
@@ -157,37 +156,65 @@ def test_the_processor_is_compared_where_it_shows_its_book() -> None:
 
     books.has_processor = True
     assert broken(books) == ["processor captured = ledger"]
-    captured = ProcessorEntryKind.PROCESSOR_ENTRY_KIND_CAPTURED
-    books.processor_entry(ProcessorEntry(order_id="ord_1", kind=captured, amount=PRICE), NOON)
+    for name in ("AUTHORIZED", "CAPTURED"):
+        kind = ProcessorEntryKind.Value(f"PROCESSOR_ENTRY_KIND_{name}")
+        books.processor_entry(ProcessorEntry(order_id="ord_1", kind=kind, amount=PRICE), NOON)
     assert broken(books) == []
 
 
-def test_a_level_is_the_sum_of_its_movements() -> None:
-    """A level is compared with exactly those movements that made it."""
+@pytest.mark.parametrize("ended", ["CAPTURED", "VOIDED", "EXPIRED"])
+def test_money_that_is_set_aside_is_in_the_ledger(ended: str) -> None:
+    """From the authorization until the processor says that it is over, however that came."""
     books = Books()
-    books.movement(StockMovement(sku="milk", on_hand_delta=10), NOON)
-    books.movement(StockMovement(sku="milk", reservation_id="rsv_1", held_delta=2), NOON)
-    level = StockLevel(sku="milk", on_hand_count=10, held_count=2, available_count=8, version=2)
-    books.level(level)
-    assert books.levels == {"milk": True}
+    books.has_processor = True
 
-    level.version = 3
-    level.held_count = 0
-    books.level(level)
-    assert books.levels == {"milk": True}
+    def said(kind: str) -> None:
+        value = ProcessorEntryKind.Value(f"PROCESSOR_ENTRY_KIND_{kind}")
+        books.processor_entry(ProcessorEntry(order_id="ord_1", kind=value, amount=PRICE), NOON)
 
-    level.version = 2
-    books.level(level)
-    assert books.levels == {"milk": False}
+    said("AUTHORIZED")
+    assert broken(books) == ["set aside at the processor = ledger"]
+    for entry in posting("AUTHORIZED", "AUTHORIZED", "AUTHORIZED_CONTRA"):
+        books.ledger_entry(entry, NOON)
+    assert broken(books) == []
+
+    said(ended)
+    assert "set aside at the processor = ledger" in broken(books)
+    for entry in posting("AUTHORIZATION_REVERSED", "AUTHORIZED_CONTRA", "AUTHORIZED"):
+        books.ledger_entry(entry, NOON)
+    assert "set aside at the processor = ledger" not in broken(books)
 
 
-def test_an_oversold_item_is_found() -> None:
-    """Fewer than none available is a fault, even if the movements say so too."""
+def found(books: Books) -> dict[str, tuple[int, int]]:
+    """How much of each finding there is, and how much of that is wrong."""
+    states = {each.name: each.state for each in books.findings(LATER)}
+    return {name: (one.differing, one.late) for name, one in states.items() if one.differing}
+
+
+def test_a_mail_that_is_not_sent_for_long_is_found() -> None:
+    """One that was just written is under way."""
     books = Books()
-    books.movement(StockMovement(sku="milk", reservation_id="rsv_1", held_delta=2), NOON)
-    books.level(StockLevel(sku="milk", held_count=2, available_count=-2, version=1))
+    mails = [Notification(notification_id=f"ntf_{number}") for number in (1, 2)]
+    for mail, written in zip(mails, (NOON, LATER), strict=True):
+        mail.create_time.FromDatetime(written)
+    books.unsent_mails(mails)
+    assert found(books) == {"mails sent, or refused": (2, 1)}
 
-    assert books.levels == {"milk": False}
+    books.unsent_mails([])
+    assert found(books) == {}
+
+
+def test_an_event_that_a_consumer_could_not_apply_is_found() -> None:
+    """Until an operator has replayed or discarded it, with its consumer and its aggregate."""
+    books = Books()
+    letter = DeadLetter(consumer="mails", event=Event(aggregate_id="ord_1"))
+    books.dead_letters("notification", [letter])
+    books.dead_letters("payment", [])
+    assert found(books) == {"events applied by every consumer": (1, 1)}
+    assert books.findings(LATER)[-1].state.examples == ("mails ord_1",)
+
+    books.dead_letters("notification", [])
+    assert found(books) == {}
 
 
 def test_books_that_begin_later_leave_out_whole_orders() -> None:

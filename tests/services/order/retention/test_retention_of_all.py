@@ -23,8 +23,8 @@ from services.chassis.log.event_table import EVENT, EVENT_COUNTER
 from services.chassis.request.request_ids import REQUEST
 from services.chassis.retention.archive_reader import read_archive
 from services.chassis.store.database import Database
-from services.console.books.books import HOLD
 from services.console.books.books_reader import CLOCKS_DIFFER, BooksReader
+from services.console.books.stock_books import HOLD
 from services.console.reading.asker import Asker
 from services.console.reading.stubs import Stubs
 from services.inventory.store.tables import RESERVATION, RESERVATION_LINE, STOCK_MOVEMENT
@@ -207,7 +207,7 @@ async def test_the_consoles_books_hold_whenever_they_are_begun(suite: Suite) -> 
         after = suite.clock.now() + 2 * HOLD
         wrong = [each.name for each in reader.books.balances if not each.state(after).holds]
         assert (wrong, reader.books.captured.left > 0) == ([], True)
-        assert all(reader.books.levels.values())
+        assert all(reader.books.stock.levels.values())
     assert early.books.since is None
     assert late.books.since is not None
 
