@@ -67,7 +67,7 @@ class Parts:
 def assemble(database: Database, dependencies: Dependencies) -> Parts:
     """The parts of an instance on a migrated database."""
     clock = dependencies.clock
-    log = EventLog(clock=clock, ids=dependencies.ids)
+    log = EventLog(clock=clock, ids=dependencies.ids, instance_id=dependencies.owner)
     reservations = ReservationWrites(log=log, clock=clock)
     expiry = HoldExpiry(
         database=database,

@@ -66,4 +66,9 @@ def subscribe_to_feeds(parts: Parts, dependencies: Dependencies) -> ConsumedFeed
             types=consumer.PAYMENT_TYPES,
         ),
     )
-    return ConsumedFeeds.of(subscriptions, database=parts.database, clock=clock)
+    return ConsumedFeeds.of(
+        subscriptions,
+        database=parts.database,
+        clock=clock,
+        instance_id=dependencies.owner,
+    )

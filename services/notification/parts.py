@@ -69,7 +69,7 @@ class Parts:
 def assemble(database: Database, dependencies: Dependencies) -> Parts:
     """Put an instance together on a migrated database."""
     clock, ids, rng = dependencies.clock, dependencies.ids, dependencies.rng
-    log = EventLog(clock=clock, ids=ids)
+    log = EventLog(clock=clock, ids=ids, instance_id=dependencies.owner)
     leases = Leases.of_a_run(dependencies.owner, clock=clock, ids=ids, rng=rng)
     delivery = NotificationDelivery(
         database=database,

@@ -42,7 +42,10 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
             clock=dependencies.clock,
         ),
         consumed=ConsumedFeeds.of(
-            (parts.subscription,), database=parts.database, clock=dependencies.clock
+            (parts.subscription,),
+            database=parts.database,
+            clock=dependencies.clock,
+            instance_id=dependencies.owner,
         ),
         background=(parts.tailer.run, parts.owners.run, parts.driver.run),
         on_drain=(parts.tailer.stop_waiters, parts.driver.drain),

@@ -133,7 +133,7 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
         database=database,
         ids=dependencies.ids,
         writes=writes,
-        audited=AuditedWrites(IdempotentWrites(database, dependencies.clock)),
+        audited=AuditedWrites(IdempotentWrites(database, dependencies.clock), dependencies.owner),
         waiter=waiter,
         inventory=participants.inventory,
         start=start,
@@ -172,7 +172,7 @@ def retention_worker(store: StoreParts, dependencies: Dependencies) -> Retention
 
 def _store(database: Database, dependencies: Dependencies) -> StoreParts:
     clock, ids = dependencies.clock, dependencies.ids
-    log = EventLog(clock=clock, ids=ids)
+    log = EventLog(clock=clock, ids=ids, instance_id=dependencies.owner)
     streams = OrderStreams(log=log)
     leases = Leases.of_a_run(
         dependencies.owner,

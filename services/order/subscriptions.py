@@ -129,7 +129,10 @@ def subscribe_to_feeds(parts: Parts, dependencies: Dependencies) -> FeedSubscrip
     subscriptions = (orders, payments, refunds, *checkout)
     return FeedSubscriptions(
         consumed=ConsumedFeeds.of(
-            subscriptions, database=parts.store.database, clock=dependencies.clock
+            subscriptions,
+            database=parts.store.database,
+            clock=dependencies.clock,
+            instance_id=dependencies.owner,
         ),
         summaries=SummaryReader(
             database=parts.store.database,

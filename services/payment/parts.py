@@ -78,7 +78,7 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
         dependencies.owner, clock=clock, ids=ids, rng=dependencies.rng, lease_s=timing.lease_s
     )
     owners = OwnerWatch(database=database, leases=leases, clock=clock, rng=dependencies.rng)
-    log = EventLog(clock=clock, ids=ids)
+    log = EventLog(clock=clock, ids=ids, instance_id=dependencies.owner)
     latest: LatestStates[Payment] = LatestStates()
     store = PaymentWrites(log=log, leases=leases, clock=clock, ids=ids)
     tailer = Tailer(database=database, log=log, clock=clock)

@@ -8,6 +8,8 @@ from discovery.clock import Clock
 from services.chassis.consumer.consumer_admin import ConsumerAdmin
 from services.chassis.consumer.dead_letter_admin import DeadLetterAdmin
 from services.chassis.consumer.subscription import Subscription
+from services.chassis.log.audit_log import AuditedWrites
+from services.chassis.request.idempotent_writes import IdempotentWrites
 from services.chassis.store.database import Database
 
 
@@ -30,14 +32,25 @@ class ConsumedFeeds:
         return tuple(each.drain for each in self.subscriptions)
 
     @classmethod
-    def of(cls, subscriptions: Sequence[Subscription], *, database: Database, clock: Clock) -> Self:
-        """Make the admin objects for at least one subscription."""
+    def of(
+        cls,
+        subscriptions: Sequence[Subscription],
+        *,
+        database: Database,
+        clock: Clock,
+        instance_id: str,
+    ) -> Self:
+        """Make the admin objects for at least one subscription of an instance."""
+        audited = AuditedWrites(IdempotentWrites(database, clock), instance_id)
         return cls(
             subscriptions=tuple(subscriptions),
             consumer_admin=ConsumerAdmin(
-                database=database, subscriptions=subscriptions, clock=clock
+                database=database, subscriptions=subscriptions, audited=audited
             ),
             dead_letter_admin=DeadLetterAdmin(
-                database=database, inboxes=[each.inbox for each in subscriptions], clock=clock
+                database=database,
+                inboxes=[each.inbox for each in subscriptions],
+                clock=clock,
+                audited=audited,
             ),
         )

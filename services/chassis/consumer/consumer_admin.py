@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 from tradepost.event.v1 import event_pb2
 from tradepost.event.v1 import event_service_pb2 as pb
 
-from discovery.clock import Clock
 from services.chassis.consumer.errors import ConsumerNotFoundError, FeedUnreachableError
 from services.chassis.consumer.feed_stream import REWIND_TIMEOUT_S
 from services.chassis.consumer.inbox import ConsumerPosition
@@ -16,7 +15,7 @@ from services.chassis.consumer.subscription import Subscription
 from services.chassis.feed.errors import PositionAheadOfHeadError, PositionTruncatedError
 from services.chassis.feed.wire import MAX_NAME_CHARACTERS
 from services.chassis.log.audit_log import AuditedWrites
-from services.chassis.request.idempotent_writes import IdempotentWrites, StoredResponse
+from services.chassis.request.idempotent_writes import StoredResponse
 from services.chassis.request.validation import MAX_INT64, Check
 from services.chassis.store.database import Database
 
@@ -29,11 +28,15 @@ class ConsumerAdmin:
     """
 
     def __init__(
-        self, *, database: Database, subscriptions: Sequence[Subscription], clock: Clock
+        self,
+        *,
+        database: Database,
+        subscriptions: Sequence[Subscription],
+        audited: AuditedWrites,
     ) -> None:
         self._database = database
         self._by_name = {each.inbox.consumer: each for each in subscriptions}
-        self._audited = AuditedWrites(IdempotentWrites(database, clock))
+        self._audited = audited
 
     async def list(self) -> pb.ListSubscriptionsResponse:
         """All consumers, read in one snapshot, and then the heads of their feeds."""

@@ -16,7 +16,7 @@ from services.chassis.feed.wire import MAX_NAME_CHARACTERS
 from services.chassis.identity import caller
 from services.chassis.log.audit_log import AuditedWrites
 from services.chassis.request.answer_size import fitting_messages
-from services.chassis.request.idempotent_writes import IdempotentWrites, StoredResponse
+from services.chassis.request.idempotent_writes import StoredResponse
 from services.chassis.request.pages import (
     check_page_size,
     check_page_token,
@@ -40,11 +40,13 @@ class DeadLetterAdmin:
     is either parked before the replay, and replayed too, or applied after it.
     """
 
-    def __init__(self, *, database: Database, inboxes: Sequence[Inbox], clock: Clock) -> None:
+    def __init__(
+        self, *, database: Database, inboxes: Sequence[Inbox], clock: Clock, audited: AuditedWrites
+    ) -> None:
         self._database = database
         self._inboxes = {inbox.consumer: inbox for inbox in inboxes}
         self._clock = clock
-        self._audited = AuditedWrites(IdempotentWrites(database, clock))
+        self._audited = audited
         self._log = logs.get_logger("dead_letters")
 
     async def list(self, request: pb.ListDeadLettersRequest) -> pb.ListDeadLettersResponse:

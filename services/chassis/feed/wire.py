@@ -96,6 +96,7 @@ def to_event(stored: StoredEvent, *, feed: str, epoch: str, aggregate_type: str)
         traceparent=stored.traceparent,
         topic=stored.topic,
         actor=stored.actor,
+        instance_id=stored.instance_id,
         payload=Any(type_url=_TYPE_URL_PREFIX + stored.type, value=stored.payload),
     )
 

@@ -41,15 +41,20 @@ AUDIT_RECORD = Table(
     Column("request", LargeBinary, nullable=False),
     Column("response", LargeBinary, nullable=False),
     Column("correlation_id", String, nullable=False),
+    Column("instance_id", String, nullable=False),
 )
 _C = AUDIT_RECORD.c
 
 
 @dataclass(frozen=True, slots=True)
 class AuditedWrites:
-    """Writes that happen once for each request_id, each with its audit record."""
+    """Writes that happen once for each request_id, each with its audit record.
+
+    `instance_id` is kept with each record.
+    """
 
     once: IdempotentWrites
+    instance_id: str
 
     async def __call__(self, request_id: str, request: Message, write: Write) -> StoredResponse:
         """Execute the write that `request` asks for, or return the response of an earlier one.
@@ -76,6 +81,7 @@ class AuditedWrites:
                     request=_typed(method.input_type, request.SerializeToString()),
                     response=_typed(method.output_type, written.response),
                     correlation_id=correlation_id,
+                    instance_id=self.instance_id,
                 )
             )
             return written
@@ -134,6 +140,7 @@ def _to_record(row: Any) -> AuditRecord:
         request=AnyMessage.FromString(row.request),
         response=AnyMessage.FromString(row.response),
         correlation_id=row.correlation_id,
+        instance_id=row.instance_id,
     )
     record.occur_time.FromDatetime(from_micros(row.occur_time))
     return record

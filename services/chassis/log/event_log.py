@@ -58,12 +58,13 @@ class EventLog:
     """Appends to and reads from the log, inside the caller's transaction.
 
     A stream holds the events of one aggregate, and is named by its id ("ord_..."). Its versions
-    are 1..n.
+    are 1..n. `instance_id` is kept with each event.
     """
 
-    def __init__(self, *, clock: Clock, ids: IdFactory) -> None:
+    def __init__(self, *, clock: Clock, ids: IdFactory, instance_id: str = "") -> None:
         self._clock = clock
         self._ids = ids
+        self._instance_id = instance_id
 
     def needs(self, *streams: str) -> Needs:
         """What appends to these streams will read, for `Database.write`."""
@@ -155,6 +156,7 @@ class EventLog:
                 traceparent=origin.traceparent,
                 topic=event.topic,
                 actor=actor,
+                instance_id=self._instance_id,
             )
             for index, event in enumerate(events, start=1)
         )
@@ -278,4 +280,5 @@ def _row(event: StoredEvent, occur_micros: int) -> dict[str, object]:
         "traceparent": event.traceparent,
         "topic": event.topic,
         "actor": event.actor,
+        "instance_id": event.instance_id,
     }

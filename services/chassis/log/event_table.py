@@ -36,6 +36,7 @@ EVENT = Table(
     Column("traceparent", String, nullable=False),
     Column("topic", String, nullable=False),
     Column("actor", String, nullable=False),
+    Column("instance_id", String, nullable=False),
 )
 EVENT_COUNTER = Table(
     "event_counter",

@@ -34,6 +34,7 @@ class StoredEvent:
     """An event in the log: `position` counts all events, `version` those of its stream.
 
     `actor` says who recorded it ("person:alice", "service:order"); "" is nobody that is known.
+    `instance_id` says where; "" is an instance that is not known.
     """
 
     position: int
@@ -48,6 +49,7 @@ class StoredEvent:
     traceparent: str
     topic: str = ""
     actor: str = ""
+    instance_id: str = ""
 
 
 def stored_event(row: Sequence[Any]) -> StoredEvent:

@@ -231,7 +231,7 @@ def add_instance_service(
     """
     served = None
     if begin_stop is not None and service.database is not None:
-        audited = AuditedWrites(IdempotentWrites(service.database, clock))
+        audited = AuditedWrites(IdempotentWrites(service.database, clock), instance.instance_id)
         served = InstanceDrain(instance, begin_stop=begin_stop, audited=audited)
     instance_service_pb2_grpc.add_InstanceServiceServicer_to_server(
         InstanceServicer(served), cast(grpc.aio.Server, _GenericHandlersOnly(server))

@@ -1,7 +1,7 @@
-"""The calls that changed an order: who called which service, in which trace, and what it recorded.
+"""The calls that changed an order: who called which instance, in which trace, and what it recorded.
 
 An event carries the trace context of the call that recorded it, so the events of one call are found
-by it, in the logs of three services. Which instance answered is in the trace, under its id.
+by it, in the logs of three services.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from tradepost.event.v1.event_pb2 import AuditRecord, Event
 from services.console.timeline.entry import Entry, Source
 from services.console.timeline.event_entries import trace_id_of
 from services.console.timeline.order_record import OrderRecord
-from services.console.wire.facts import facts_of_any
+from services.console.wire.facts import Fact, facts_of_any
 from services.console.wire.texts import instant
 
 
@@ -37,7 +37,7 @@ def _call(events: Sequence[Event]) -> Entry:
     return Entry(
         time=instant(first.occur_time),
         source=Source.CALL,
-        title=f"{first.feed} recorded {recorded}",
+        title=f"{first.instance_id or first.feed} recorded {recorded}",
         facts=(*correlated, *caused),
         actor=first.actor,
         trace_id=trace_id_of(first.traceparent),
@@ -51,7 +51,11 @@ def _audited(record: AuditRecord) -> Entry:
         time=instant(record.occur_time),
         source=Source.CALL,
         title=f"{method}: {record.reason}" if record.reason else method,
-        facts=facts_of_any(record.request),
+        facts=(*_answered_by(record.instance_id), *facts_of_any(record.request)),
         actor=record.actor,
         place=record.sequence,
     )
+
+
+def _answered_by(instance_id: str) -> tuple[Fact, ...]:
+    return (("instance", instance_id),) if instance_id else ()

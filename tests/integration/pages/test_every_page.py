@@ -1,12 +1,13 @@
 """Each page of shop and console can be used by everybody, on a phone and a desk, light and dark."""
 
+import re
 import uuid
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, Response
+from playwright.async_api import Browser, Page, Response, expect
 from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.order.v1.order_pb2 import Order
 
@@ -149,6 +150,17 @@ async def test_a_plot_is_drawn_again_for_a_narrower_box(shop: PagesAtEdge, opera
 
     fits = "[...document.querySelectorAll('[data-plot] canvas')].every(c => c.clientWidth <= 300)"
     await operator.wait_for_function(fits)
+
+
+@pytest.mark.parametrize("service", ["order", "payment", "inventory"])
+async def test_an_order_names_the_instances_that_recorded_it(
+    shop: PagesAtEdge, orders: dict[str, str], operator: Page, service: str
+) -> None:
+    """Each call of its timeline says which instance of a service answered it."""
+    await operator.goto(f"{shop.pages.url(CONSOLE)}/orders/{orders['confirmed']}")
+    called = operator.get_by_text(re.compile(rf"\b{service}-\d+ recorded"))
+
+    await expect(called.first).to_be_visible()
 
 
 async def test_the_page_of_what_does_not_exist(shop: PagesAtEdge, customer: Page) -> None:

@@ -20,6 +20,7 @@ from tradepost.event.v1 import event_service_pb2 as pb
 from tradepost.event.v1.event_pb2 import DeadLetter, Event
 
 from discovery.clock import Clock, SystemClock
+from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.consumer.consumer_admin import ConsumerAdmin
 from services.chassis.consumer.dead_letter_admin import DeadLetterAdmin
 from services.chassis.consumer.inbox import ConsumerPosition
@@ -200,14 +201,12 @@ async def consumer(
             max_batch=max_batch,
             poll_s=0.02,
         )
-        dead_letter_admin = DeadLetterAdmin(
-            database=database, inboxes=[subscription.inbox], clock=clock
-        )
-        consumer_admin = ConsumerAdmin(database=database, subscriptions=[subscription], clock=clock)
+        feeds = ConsumedFeeds.of([subscription], database=database, clock=clock, instance_id=owner)
         committed = asyncio.Event()
         database.on_commit(committed.set)
-        ours = (database, leases, notebook, subscription, dead_letter_admin, consumer_admin)
-        one = Consumer(*ours, committed, random.Random(owner))
+        ours = (database, leases, notebook, subscription)
+        admins = (feeds.dead_letter_admin, feeds.consumer_admin)
+        one = Consumer(*ours, *admins, committed, random.Random(owner))
         if started:
             one.start()
         try:

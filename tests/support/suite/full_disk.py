@@ -16,7 +16,7 @@ from tests.support.suite.breakable_suite import BreakableSuite
 _FILLERS = 8 * 2_150
 _FILL = (
     "INSERT INTO event SELECT -number, 'filler-' || number, 'filler', number, '',"
-    " convert_to(repeat('x', 931), 'UTF8'), 0, '', '', '', '', ''"
+    " convert_to(repeat('x', 930), 'UTF8'), 0, '', '', '', '', '', ''"
     f" FROM generate_series(1, {_FILLERS})"
     " AS number"
 )

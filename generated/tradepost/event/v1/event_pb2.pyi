@@ -39,6 +39,7 @@ class Event(_message.Message):
     PAYLOAD_FIELD_NUMBER: _builtins.int
     TOPIC_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    INSTANCE_ID_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Unique id, "evt_" and a UUIDv7."""
     feed: _builtins.str
@@ -69,6 +70,10 @@ class Event(_message.Message):
     to what it acts on. Empty where callers are not known, and in events recorded before this field
     existed.
     """
+    instance_id: _builtins.str
+    """The instance that recorded the fact, by its id in the registry; the service's name where
+    TRADEPOST_INSTANCE_ID is not set. Empty in events recorded before this field existed.
+    """
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
         """When the service recorded the fact; never earlier than the previous one of its stream."""
@@ -95,10 +100,11 @@ class Event(_message.Message):
         payload: _any_pb2.Any | None = ...,
         topic: _builtins.str = ...,
         actor: _builtins.str = ...,
+        instance_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time", "payload", b"payload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "aggregate_id", b"aggregate_id", "aggregate_type", b"aggregate_type", "aggregate_version", b"aggregate_version", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "epoch", b"epoch", "event_id", b"event_id", "feed", b"feed", "occur_time", b"occur_time", "payload", b"payload", "position", b"position", "topic", b"topic", "traceparent", b"traceparent", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "aggregate_id", b"aggregate_id", "aggregate_type", b"aggregate_type", "aggregate_version", b"aggregate_version", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "epoch", b"epoch", "event_id", b"event_id", "feed", b"feed", "instance_id", b"instance_id", "occur_time", b"occur_time", "payload", b"payload", "position", b"position", "topic", b"topic", "traceparent", b"traceparent", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -247,6 +253,7 @@ class AuditRecord(_message.Message):
     REQUEST_FIELD_NUMBER: _builtins.int
     RESPONSE_FIELD_NUMBER: _builtins.int
     CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    INSTANCE_ID_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Sequence number of the record, from 1."""
     actor: _builtins.str
@@ -257,6 +264,8 @@ class AuditRecord(_message.Message):
     """Why, where whoever made it gave a reason."""
     correlation_id: _builtins.str
     """Shared with everything that the same call caused."""
+    instance_id: _builtins.str
+    """The instance that made it, as Event.instance_id tells it."""
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
         """When the change was made."""
@@ -280,10 +289,11 @@ class AuditRecord(_message.Message):
         request: _any_pb2.Any | None = ...,
         response: _any_pb2.Any | None = ...,
         correlation_id: _builtins.str = ...,
+        instance_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time", "request", b"request", "response", b"response"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "correlation_id", b"correlation_id", "method", b"method", "occur_time", b"occur_time", "reason", b"reason", "request", b"request", "response", b"response", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "correlation_id", b"correlation_id", "instance_id", b"instance_id", "method", b"method", "occur_time", b"occur_time", "reason", b"reason", "request", b"request", "response", b"response", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

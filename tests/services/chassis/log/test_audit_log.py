@@ -65,7 +65,7 @@ async def change_as(
     async def change() -> StoredResponse:
         caller.bind(who)
         correlation.bind(Correlation("cor_1"))
-        audited = AuditedWrites(IdempotentWrites(database, clock))
+        audited = AuditedWrites(IdempotentWrites(database, clock), "notebook-1")
         return await audited(rewind(number).request_id, rewind(number), write)
 
     return await asyncio.create_task(change())
@@ -94,6 +94,7 @@ async def test_a_record_tells_who_did_what_when_why_and_the_outcome(
         request=asked,
         response=answered,
         correlation_id="cor_1",
+        instance_id="notebook-1",
     )
     expected.occur_time.FromDatetime(clock.now())
     assert await records(database) == [expected]

@@ -1,4 +1,4 @@
-"""Every event tells who recorded it: the caller of the work that appended it."""
+"""Every event tells which caller and which instance recorded it."""
 
 import asyncio
 import random
@@ -33,7 +33,8 @@ FORMER_EVENT = (
 def log() -> EventLog:
     """An event log."""
     clock = SystemClock()
-    return EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(7)))
+    ids = IdFactory(clock=clock, rng=random.Random(7))
+    return EventLog(clock=clock, ids=ids, instance_id="order-1")
 
 
 @pytest.fixture
@@ -64,6 +65,7 @@ async def test_an_event_has_the_caller_of_its_own_write(database: Database, log:
         "ord_2": "service:order",
         "ord_3": "",
     }
+    assert {event.instance_id for event in stored} == {"order-1"}
 
 
 async def test_events_of_many_streams_have_the_caller_of_their_write(
@@ -78,13 +80,14 @@ async def test_events_of_many_streams_have_the_caller_of_their_write(
 
     stored = await asyncio.create_task(append_each())
     assert [event.actor for event in stored] == ["person:alice", "person:alice"]
+    assert {event.instance_id for event in stored} == {"order-1"}
     assert await database.read(log.read_from, 0, 10) == stored
 
 
-async def test_events_of_the_release_before_have_no_actor(
+async def test_events_of_releases_before_have_no_actor_and_no_instance(
     databases: Databases, log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The migration keeps the events that exist, and nobody is known of them."""
+    """The migrations keep the events that exist, and neither is known of them."""
     for revision in CHASSIS_VERSIONS.glob("000[1-4]_*.py"):
         shutil.copy(revision, tmp_path)
     database = await Database.open(databases.url("new"), clock=SystemClock(), owner="test")
@@ -96,15 +99,15 @@ async def test_events_of_the_release_before_have_no_actor(
     await database.migrate(CHASSIS_VERSIONS)
 
     (former,) = await database.read(log.read_from, 0, 10)
-    assert (former.event_id, former.actor) == ("evt_1", "")
+    assert (former.event_id, former.actor, former.instance_id) == ("evt_1", "", "")
     await database.close()
 
 
-async def test_a_process_of_the_release_before_still_appends(
+async def test_a_process_of_an_earlier_release_still_appends(
     database: Database, log: EventLog
 ) -> None:
     """While instances are replaced one by one, the old ones write to the new table."""
     await database.write(lambda connection: connection.exec_driver_sql(FORMER_EVENT).close())
 
     (former,) = await database.read(log.read_from, 0, 10)
-    assert former.actor == ""
+    assert (former.actor, former.instance_id) == ("", "")

@@ -124,7 +124,7 @@ async def test_the_database_itself_refuses_a_version_twice(
     def repeat(connection: Connection) -> None:
         connection.exec_driver_sql(
             "INSERT INTO event SELECT position + 1, event_id, stream, version, type, payload,"
-            " occur_time, '', '', '', '', '' FROM event"
+            " occur_time, '', '', '', '', '', '' FROM event"
         )
 
     with pytest.raises(IntegrityError):

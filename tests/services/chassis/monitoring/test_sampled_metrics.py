@@ -58,7 +58,9 @@ async def measured(databases: Databases, notebook: Notebook) -> AsyncIterator[Me
         echo_server(
             recorders=exported.recorders,
             database=one.database,
-            consumed=ConsumedFeeds.of([one.subscription], database=one.database, clock=clock),
+            consumed=ConsumedFeeds.of(
+                [one.subscription], database=one.database, clock=clock, instance_id="consumer-1"
+            ),
             leases=one.leases,
         ),
     ):

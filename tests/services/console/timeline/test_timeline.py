@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from tradepost.event.v1.event_pb2 import AuditRecord, Event
+from tradepost.event.v1.event_pb2 import Event
 from tradepost.inventory.v1.inventory_event_pb2 import ReservationHeld
 from tradepost.inventory.v1.item_pb2 import StockMovement, StockMovementKind
 from tradepost.notification.v1.notification_pb2 import (
@@ -15,7 +15,6 @@ from tradepost.notification.v1.notification_pb2 import (
     NotificationTemplate,
     PendingDelivery,
 )
-from tradepost.order.admin.v1.saga_admin_service_pb2 import RetrySagaRequest
 from tradepost.order.admin.v1.saga_pb2 import Saga
 from tradepost.order.v1 import order_event_pb2 as facts
 from tradepost.order.v1.order_pb2 import Order
@@ -236,22 +235,6 @@ def test_events_of_one_call_are_one_call_of_each_service() -> None:
     assert "inventory recorded ReservationHeld" in [each.title for each in calls]
     traced = {each.title: each.trace_id for each in calls}
     assert traced["order recorded StockReserved"] == traced["inventory recorded ReservationHeld"]
-
-
-def test_an_operators_retry_is_a_call_with_its_reason() -> None:
-    """Who retried a saga and why stands beside what it did."""
-    packed = Any()
-    packed.Pack(RetrySagaRequest(order_id="ord_1"))
-    audited = AuditRecord(
-        method="tradepost.order.admin.v1.SagaAdminService.RetrySaga",
-        reason="the bank answers again",
-        actor="person:olga",
-        occur_time=at(3),
-        request=packed,
-    )
-    (entry,) = timeline(OrderRecord(Order(), audits=(audited,)))
-
-    assert (entry.title, entry.actor) == ("RetrySaga: the bank answers again", "person:olga")
 
 
 def test_what_happened_after_a_version_is_left_out() -> None:
