@@ -13,7 +13,7 @@ layers = [
   "__main__",
   "service",
   "parts | settings",
-  "following",
+  "following | retention",
   "api",
   "store",
   "wire",
@@ -44,6 +44,8 @@ def name_service(name: str, root: Path) -> tuple[str, ...]:
     places = {
         # Who may read feeds: the new service follows the orders.
         "protos/tradepost/event/v1/event_service.proto": _with_peer,
+        # Its retention asks which orders are archived.
+        "protos/tradepost/order/v1/order_service.proto": _with_reader,
         # Where the web applications find it, and the paper that lists the variable.
         "services/web/settings.py": _with_target,
         "docs/operations/settings.md": _with_variable,
@@ -68,6 +70,12 @@ def _with_peer(contract: str, name: str) -> str:
         return "peers: [" + ", ".join(f'"{each}"' for each in names) + "]"
 
     return _PEERS.sub(sorted_with, contract)
+
+
+def _with_reader(contract: str, name: str) -> str:
+    before, method, after = contract.partition("rpc BatchGetOrders(")
+    block, end, rest = after.partition("\n  }\n")
+    return before + method + _with_peer(block, name) + end + rest
 
 
 def _with_target(settings: str, name: str) -> str:
