@@ -47,7 +47,7 @@ async def main() -> None:
                 ids=ids,
                 rng=rng,
                 feeds=feeds,
-                owner=settings.instance_id or NAME,
+                owner=settings.owner(NAME),
                 recorders=recorders,
                 retention=read(RetentionSettings).of_consumers((feeds.orders, feeds.payments)),
             ),

@@ -55,7 +55,7 @@ async def main() -> None:
                 sender=_sender_of(notification.sender_url),
                 sender_address=notification.sender_address,
                 customer_domain=notification.customer_domain,
-                owner=settings.instance_id or NAME,
+                owner=settings.owner(NAME),
                 recorders=recorders,
                 retention=read(RetentionSettings).of_consumers(()),
             ),

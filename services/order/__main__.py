@@ -60,7 +60,7 @@ async def main() -> None:
                 participants=participants,
                 settings=saga,
                 feeds=feeds,
-                owner=settings.instance_id or NAME,
+                owner=settings.owner(NAME),
                 recorders=recorders,
                 retention=retained,
             ),

@@ -50,7 +50,7 @@ _C = AUDIT_RECORD.c
 class AuditedWrites:
     """Writes that happen once for each request_id, each with its audit record.
 
-    `instance_id` is kept with each record.
+    `instance_id` is kept with each record: it tells whose log to read.
     """
 
     once: IdempotentWrites

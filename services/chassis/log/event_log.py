@@ -58,7 +58,7 @@ class EventLog:
     """Appends to and reads from the log, inside the caller's transaction.
 
     A stream holds the events of one aggregate, and is named by its id ("ord_..."). Its versions
-    are 1..n. `instance_id` is kept with each event.
+    are 1..n. `instance_id` is kept with each event: it tells whose log to read.
     """
 
     def __init__(self, *, clock: Clock, ids: IdFactory, instance_id: str = "") -> None:

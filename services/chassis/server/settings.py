@@ -77,6 +77,13 @@ class ServerSettings(BaseSettings):
         """The instance's id; by default service, address and port."""
         return self.instance_id or f"{service}-{self.address}-{port}"
 
+    def owner(self, service: str) -> str:
+        """The instance's id, as far as it is known before the instance listens.
+
+        The service's name where neither id nor port is set.
+        """
+        return self.instance_id_at(service, self.port) if self.instance_id or self.port else service
+
     def check_address(self) -> None:
         """Raise SettingError if callers can't dial the address, as 0.0.0.0 and [::]."""
         if not _is_any_address(self.address):

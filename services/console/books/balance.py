@@ -61,7 +61,7 @@ class BalanceState:
 
     @classmethod
     def of_faults(cls, keys: Iterable[str]) -> Self:
-        """What is a fault as soon as it is seen."""
+        """The state of keys that are wrong without a grace period."""
         wrong = tuple(sorted(keys))
         return cls(len(wrong), len(wrong), wrong[:_EXAMPLES])
 
@@ -73,8 +73,12 @@ class BalanceState:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that must not be, in one list alone; `text` says what was looked at."""
+    """A check of one list: `state` counts what is wrong in it, `text` says how much was looked at.
+
+    It can be judged once the sources whose names begin with `source` were read.
+    """
 
     name: str
     text: str
     state: BalanceState
+    source: str

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
-from tradepost.event.v1.event_pb2 import DeadLetter, Event
+from tradepost.event.v1.event_pb2 import Event
 from tradepost.inventory.v1.item_pb2 import StockMovement
 from tradepost.notification.v1.notification_pb2 import Notification, NotificationTemplate
 from tradepost.order.v1 import order_event_pb2
@@ -21,7 +21,6 @@ from services.console.books.balance import GRACE, Balance, BalanceState, Finding
 from services.console.books.order_counts import OrderCounts
 from services.console.books.stock_books import StockBooks
 from services.console.wire.facts import unpacked
-from services.console.wire.texts import instant
 
 # The mail that is due when an order gets into a state.
 _MAILS = {
@@ -33,6 +32,10 @@ _MAILS = {
 }
 # What a retention leaves of an item's archived movements (docs/operations/retention.md).
 _SUM_OF_ARCHIVED = "archived/"
+_TEMPLATE = "NOTIFICATION_TEMPLATE_"
+# The names of sources of findings.
+LEVELS, MAILS, DEAD_LETTERS = "stock levels", "mails being sent", "dead letters"
+_NEVER = datetime.min.replace(tzinfo=UTC)
 # How the simulated processor's hold of an order's money changes.
 _HOLDS = {
     ProcessorEntryKind.PROCESSOR_ENTRY_KIND_AUTHORIZED: 1,
@@ -65,8 +68,9 @@ class Books:
         self.stock = StockBooks()
         self.mails = Balance("mails written = due", "notifications", "orders")
         self.has_processor = False
-        # The mails that are being sent, by their ids, with the times when they were written.
+        # The mails that are being sent, each since when, and the time of the newest reading.
         self._unsent: dict[str, datetime] = {}
+        self._unsent_at = _NEVER
         self._parked: dict[str, Sequence[str]] = {}
         self._observed: Counter[str] = Counter()
 
@@ -78,25 +82,31 @@ class Books:
         shown = processor if self.has_processor else ()
         return (*money, *shown, *self.stock.balances, self.mails)
 
-    def findings(self, now: datetime) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[Finding, ...]:
         """What is wrong in stock levels, mails that aren't sent, and events nobody could apply."""
         levels = self.stock.levels
-        oversold = BalanceState.of_faults(sku for sku, is_good in levels.items() if not is_good)
-        late = [key for key, written in self._unsent.items() if now - written > GRACE]
-        unsent = BalanceState.of_faults(late)
-        waiting = BalanceState(len(self._unsent), unsent.late, unsent.examples)
+        oversold = (sku for sku, is_good in levels.items() if not is_good)
+        late = (key for key, seen in self._unsent.items() if self._unsent_at - seen > GRACE)
+        stuck = BalanceState.of_faults(late)
         parked = [key for keys in self._parked.values() for key in keys]
         return (
             Finding(
                 "stock levels = sum of movements, none oversold",
                 f"items compared: {len(levels):,}",
-                oversold,
+                BalanceState.of_faults(oversold),
+                LEVELS,
             ),
-            Finding("mails sent, or refused", f"being sent: {len(self._unsent):,}", waiting),
+            Finding(
+                "mails sent, or refused",
+                f"being sent: {len(self._unsent):,}",
+                BalanceState(len(self._unsent), stuck.late, stuck.examples),
+                MAILS,
+            ),
             Finding(
                 "events applied by every consumer",
                 f"dead letters: {len(parked):,}",
                 BalanceState.of_faults(parked),
+                DEAD_LETTERS,
             ),
         )
 
@@ -109,7 +119,7 @@ class Books:
         self.stock.order_event(order_id, payload, now)
         name = event.type.rpartition(".")[2]
         if name in _MAILS:
-            self.mails.add_right(f"{order_id} {_MAILS[name]}", 1, now)
+            self.mails.add_right(_mail(order_id, _MAILS[name]), 1, now)
         match payload:
             case order_event_pb2.OrderConfirmed():
                 money = payload.captured_amount
@@ -126,9 +136,9 @@ class Books:
                 key = f"{order_id} {money.currency_code}"
                 self._observed[key] += money.minor_units
                 self.refunded.add_right(key, money.minor_units, now)
-            case order_event_pb2.ReturnStarted():
-                template = NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_RETURNED
-                self.mails.add_right(f"{order_id} {template} {payload.return_id}", 1, now)
+                if isinstance(payload, order_event_pb2.ReturnCompleted):
+                    returned = NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_RETURNED
+                    self.mails.add_right(_mail(order_id, returned, payload.return_id), 1, now)
 
     def payment_event(self, event: Event, now: datetime) -> None:
         """An event of the payment feed."""
@@ -186,24 +196,26 @@ class Books:
         """A movement of stock: units are held, committed, released, shipped, or come back."""
         if movement.reservation_id.startswith(_SUM_OF_ARCHIVED):
             return
-        self.stock.any_movement(movement)
+        self.stock.sum_up(movement)
         if self._has(movement.reservation_id):
-            self.stock.movement(movement, now)
+            self.stock.movement_of_order(movement, now)
 
     def mail(self, mail: Notification, now: datetime) -> None:
         """A notification that was written."""
-        if not self._has(mail.order_id):
-            return
-        key = f"{mail.order_id} {mail.template}"
-        self.mails.add_left(f"{key} {mail.return_id}".rstrip(), 1, now)
+        if self._has(mail.order_id):
+            self.mails.add_left(mail_key(mail), 1, now)
 
-    def unsent_mails(self, mails: Sequence[Notification]) -> None:
-        """All notifications that are being sent now."""
-        self._unsent = {each.notification_id: instant(each.create_time) for each in mails}
+    def unsent_mails(self, keys: Sequence[str], now: datetime) -> None:
+        """All mails that are being sent now, as `mail_key` names them.
 
-    def dead_letters(self, service: str, letters: Sequence[DeadLetter]) -> None:
+        How long that takes is told by this clock alone, from the reading that saw it first.
+        """
+        self._unsent = {key: self._unsent.get(key, now) for key in keys}
+        self._unsent_at = now
+
+    def dead_letters(self, service: str, keys: Sequence[str]) -> None:
         """All events that the consumers of a service could not apply."""
-        self._parked[service] = [f"{each.consumer} {each.event.aggregate_id}" for each in letters]
+        self._parked[service] = keys
 
     def _has(self, identifier: str) -> bool:
         """Whether an order, or a reservation, which has the order's UUID, is in these books."""
@@ -212,3 +224,14 @@ class Books:
 
 def _money(name: str, left: str, right: str) -> Balance:
     return Balance(name, left, right, is_money=True)
+
+
+def mail_key(mail: Notification) -> str:
+    """What a mail is about: the order, the kind of mail and, of a return, which one."""
+    return _mail(mail.order_id, mail.template, mail.return_id)
+
+
+def _mail(order_id: str, template: int, return_id: str = "") -> str:
+    known = NotificationTemplate.DESCRIPTOR.values_by_number.get(template)
+    kind = str(template) if known is None else known.name.removeprefix(_TEMPLATE)
+    return f"{order_id} {kind} {return_id}".rstrip()

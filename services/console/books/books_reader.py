@@ -18,17 +18,15 @@ from tradepost.event.v1.event_service_pb2 import (
     ListDeadLettersRequest,
     ReadEventsRequest,
 )
-from tradepost.inventory.v1.inventory_service_pb2 import (
-    ListStockMovementsRequest,
-    ListStockRequest,
-)
+from tradepost.inventory.v1.inventory_service_pb2 import ListStockMovementsRequest
 from tradepost.notification.v1.notification_pb2 import NotificationState
 from tradepost.notification.v1.notification_service_pb2 import ListNotificationsRequest
 from tradepost.payment.v1.payment_service_pb2 import ListLedgerEntriesRequest
 
 from discovery.clock import Clock
-from services.console.books.books import Books
+from services.console.books.books import DEAD_LETTERS, LEVELS, MAILS, Books, mail_key
 from services.console.books.cursors import FeedCursor, ListCursor
+from services.console.books.levels_cursor import LevelsCursor
 from services.console.books.processor_cursor import ProcessorCursor
 from services.console.books.repeated_cursor import RepeatedCursor
 from services.console.reading.asker import LARGEST_PAGE, Asker, is_allowed
@@ -41,7 +39,6 @@ READ_FOR_S = 1.5
 MOST_PERSONAL = 2_000
 # By how much the clocks of two machines may differ.
 CLOCKS_DIFFER = timedelta(minutes=1)
-_LEVELS = "stock levels"
 
 
 class Cursor(Protocol):
@@ -91,10 +88,10 @@ class BooksReader:
             until_s = self._clock.monotonic() + for_s
             await self._follow_feeds(asker)
             await asyncio.gather(
-                *(self._advance(name, asker, until_s) for name in self._cursors if name != _LEVELS),
+                *(self._advance(name, asker, until_s) for name in self._cursors if name != LEVELS),
             )
             # After the movements, with whose sums they are compared.
-            await self._advance(_LEVELS, asker, until_s)
+            await self._advance(LEVELS, asker, until_s)
 
     def progress(self) -> tuple[Progress, ...]:
         """How far each source was read."""
@@ -190,30 +187,27 @@ class BooksReader:
 
     def _made_repeated(self) -> Mapping[str, Cursor]:
         """The lists that are read from their beginning each time."""
-        books, stubs = self.books, self._stubs
+        books, stubs, now = self.books, self._stubs, self._clock.now
         pending = NotificationState.NOTIFICATION_STATE_PENDING
         return {
-            "mails being sent": RepeatedCursor(
+            MAILS: RepeatedCursor(
                 stubs.notifications.ListNotifications,
                 lambda: ListNotificationsRequest(states=[pending]),
                 lambda page: page.notifications,
-                books.unsent_mails,
+                mail_key,
+                lambda mails: books.unsent_mails(mails, now()),
             ),
             **{
-                f"dead letters of {name}": RepeatedCursor(
+                f"{DEAD_LETTERS} of {name}": RepeatedCursor(
                     stub.ListDeadLetters,
                     ListDeadLettersRequest,
                     lambda page: page.dead_letters,
+                    lambda letter: f"{letter.consumer} {letter.event.aggregate_id}",
                     partial(books.dead_letters, name),
                 )
                 for name, stub in stubs.dead_letters.items()
             },
-            _LEVELS: RepeatedCursor(
-                stubs.inventory.ListStock,
-                ListStockRequest,
-                lambda page: page.stock,
-                books.stock.compare,
-            ),
+            LEVELS: LevelsCursor(stubs.inventory, books.stock),
         }
 
     def _made_feeds(self) -> dict[str, FeedCursor]:

@@ -18,11 +18,13 @@ from services.console.wire.texts import instant
 
 def call_entries(record: OrderRecord) -> Iterator[Entry]:
     """One entry for each call that recorded events, and for each audited call of an operator."""
-    calls: dict[tuple[str, str, str], list[Event]] = {}
+    calls: dict[tuple[str, str, str, str], list[Event]] = {}
     for event in chain(record.events, record.participant_events):
         # Without a trace context, what shares its cause is one call; without a cause, nothing is.
         context = event.traceparent or event.causation_id or event.event_id
-        calls.setdefault((event.feed, context, event.actor), []).append(event)
+        # A saga that another instance takes over goes on in the same trace.
+        key = (event.feed, context, event.actor, event.instance_id)
+        calls.setdefault(key, []).append(event)
     for events in calls.values():
         yield _call(events)
     for audited in record.audits:

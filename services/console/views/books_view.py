@@ -4,25 +4,36 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from services.console.books.balance import Balance, BalanceState, Finding
-from services.console.books.books import Books
+from services.console.books.books import DEAD_LETTERS, LEVELS, MAILS, Books
 from services.console.books.books_reader import Progress
 from services.console.views.table import Cell, Row, Table, number
 from services.console.wire.texts import duration_text
 
 _EQUATIONS = ("Equation", "Left", "Right", "Differ now", "State", "Such as")
+# Sources that are read for one finding each, and that no equation needs.
+_OF_FINDINGS = (LEVELS, MAILS, DEAD_LETTERS)
 _SOURCES = ("Source", "Read", "Complete", "Trouble")
 
 
-def is_complete(progress: Sequence[Progress]) -> bool:
-    """Whether every source was read to its end at least once: before, nothing can be judged."""
-    return all(each.complete_time is not None for each in progress)
+def is_complete(progress: Sequence[Progress], source: str = "") -> bool:
+    """Whether sources were read to their end at least once: before, nothing can be judged.
+
+    Those whose names begin with `source`; without it, all that equations compare.
+    """
+    return all(
+        each.complete_time is not None
+        for each in progress
+        if (each.source.startswith(source) if source else not each.source.startswith(_OF_FINDINGS))
+    )
 
 
 def equations_table(books: Books, progress: Sequence[Progress], now: datetime) -> Table:
     """One row for each equation."""
     is_judged = is_complete(progress)
     balances = (_equation(each, now, is_judged=is_judged) for each in books.balances)
-    findings = (_finding(each, is_judged=is_judged) for each in books.findings(now))
+    findings = (
+        _finding(each, is_judged=is_complete(progress, each.source)) for each in books.findings()
+    )
     return Table("Equations", _EQUATIONS, (*balances, *findings))
 
 
@@ -31,13 +42,16 @@ def sources_table(progress: Sequence[Progress], now: datetime) -> Table:
     return Table("Sources", _SOURCES, tuple(_source(each, now) for each in progress))
 
 
-def trouble_of(books: Books, progress: Sequence[Progress], now: datetime) -> int:
-    """How many equations don't hold; 0 while they can't be judged."""
-    if not is_complete(progress):
-        return 0
-    states = [each.state(now) for each in books.balances]
-    states += [each.state for each in books.findings(now)]
-    return sum(not each.holds for each in states)
+def trouble_of(books: Books, progress: Sequence[Progress], now: datetime) -> int | None:
+    """How many equations don't hold; None while some can't be judged and all others hold."""
+    findings = [each for each in books.findings() if is_complete(progress, each.source)]
+    states = [each.state for each in findings]
+    is_judged = is_complete(progress)
+    if is_judged:
+        states += [each.state(now) for each in books.balances]
+    trouble = sum(not each.holds for each in states)
+    are_all_judged = is_judged and len(findings) == len(books.findings())
+    return trouble if trouble or are_all_judged else None
 
 
 def _equation(balance: Balance, now: datetime, *, is_judged: bool) -> Row:

@@ -59,7 +59,7 @@ def overview(
         _oldest_saga(oldest, now),
         _lag(consumers),
         _figure("Dead letters", dead_letter_count, "feeds#dead-letters", bad="bad"),
-        _figure("Broken equations", trouble_of(books, progress, now), "books", bad="bad"),
+        _broken(trouble_of(books, progress, now)),
     )
     return Overview(figures, _states(books.orders.by_state), _services(instances))
 
@@ -82,6 +82,13 @@ def _order_figures(books: Books, progress: Sequence[Progress], now: datetime) ->
 
 def _figure(label: str, value: int, link: str, *, bad: Tone) -> Figure:
     return Figure(label, f"{value:,}", link, bad if value else "good")
+
+
+def _broken(trouble: int | None) -> Figure:
+    if trouble is None:
+        hint = "not everything could be read yet"
+        return Figure("Broken equations", "unknown", "books", "warn", hint)
+    return _figure("Broken equations", trouble, "books", bad="bad")
 
 
 def _oldest_saga(oldest: Sequence[Saga], now: datetime) -> Figure:

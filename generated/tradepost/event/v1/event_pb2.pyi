@@ -71,8 +71,8 @@ class Event(_message.Message):
     existed.
     """
     instance_id: _builtins.str
-    """The instance that recorded the fact, by its id in the registry; the service's name where
-    TRADEPOST_INSTANCE_ID is not set. Empty in events recorded before this field existed.
+    """The instance that recorded the fact, by its id in the registry; the service's name where neither
+    its id nor its port is set. Empty in events recorded before this field existed.
     """
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:

@@ -78,3 +78,10 @@ def test_secrets_are_not_in_the_repr() -> None:
     text = f"{DatabaseSettings(url='pg://u:hunter2@h/d')!r}"
 
     assert "hunter2" not in text
+
+
+def test_an_instance_is_known_by_its_id_or_where_it_is() -> None:
+    """Before it listens, an instance with neither an id nor a port is known as its service."""
+    assert ServerSettings(instance_id="order-1").owner("order") == "order-1"
+    assert ServerSettings(host="10.0.0.7", port=50051).owner("order") == "order-10.0.0.7-50051"
+    assert ServerSettings().owner("order") == "order"

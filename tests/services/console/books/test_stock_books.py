@@ -12,9 +12,8 @@ from services.console.books.stock_books import StockBooks
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=2)
-COMMITTED = "units committed = of paid orders to ship"
-SHIPPED = "units shipped = of fulfilled orders"
-RETURNED = "units that came back = of returns"
+COMMITTED = "units committed = units of paid orders to ship"
+OUT = "units out of the warehouse = units of fulfilled orders - returns"
 # An order of two items with five units.
 LINES = {"bread": 2, "milk": 3}
 PLACED = facts.OrderPlaced(
@@ -51,7 +50,7 @@ def moved(
             held_delta=held * units,
             committed_delta=committed * units,
         )
-        books.movement(movement, NOON)
+        books.movement_of_order(movement, NOON)
 
 
 def broken(books: StockBooks) -> list[str]:
@@ -98,37 +97,103 @@ def test_an_order_that_ends_after_its_stock_was_committed(end: type[Message]) ->
         assert COMMITTED not in broken(books)
 
 
+def test_the_stock_of_a_refund_under_way_is_free() -> None:
+    """It is released first; the money may take long, or be refused until an operator settles it."""
+    books = paid()
+    happened(books, facts.RefundStarted())
+    moved(books, "RELEASED", committed=-1)
+    happened(books, facts.ReviewRequested(step="refund"))
+    assert broken(books) == []
+
+    happened(books, facts.OrderRefunded())
+    assert broken(books) == []
+
+
+def shipped(books: StockBooks) -> StockBooks:
+    """The books after the goods have left, as inventory records it."""
+    moved(books, "FULFILLED", on_hand=-1, committed=-1)
+    return books
+
+
 def test_what_is_shipped_is_no_longer_committed() -> None:
     """And it must be as much as the order has."""
     books = paid()
     happened(books, facts.FulfillmentStarted(), facts.OrderFulfilled())
-    assert broken(books) == [COMMITTED, SHIPPED]
+    assert broken(books) == [COMMITTED, OUT]
 
-    moved(books, "FULFILLED", on_hand=-1, committed=-1)
+    assert broken(shipped(books)) == []
+    assert books.out.left == 5
+
+
+def test_goods_that_had_left_when_a_refund_began() -> None:
+    """The order is fulfilled then, whether or not its capture was asked for by the order."""
+    refunding, unasked = paid(), StockBooks()
+    happened(unasked, PLACED)
+    moved(unasked, "COMMITTED", committed=1)
+    for books in (refunding, unasked):
+        happened(books, facts.RefundStarted())
+        shipped(books)
+        happened(books, facts.OrderFulfilled())
+        assert broken(books) == []
+
+
+def test_goods_that_left_for_no_order_and_came_back() -> None:
+    """As an operator records it, so that stock of an order that was lost can be sold again."""
+    books = StockBooks()
+    moved(books, "COMMITTED", committed=1)
+    assert OUT in broken(shipped(books))
+
+    moved(books, "RETURNED", on_hand=1)
     assert broken(books) == []
-    assert books.shipped.left == 5
+
+
+def a_return(number: int, sku: str) -> facts.ReturnStarted:
+    """A return of all units of an item."""
+    return facts.ReturnStarted(
+        return_id=f"ret_{number}", lines=[OrderLine(sku=sku, quantity=LINES[sku])]
+    )
+
+
+def came_back(books: StockBooks, sku: str) -> None:
+    """Inventory took the units of an item back."""
+    kind = StockMovementKind.STOCK_MOVEMENT_KIND_RETURNED
+    books.movement_of_order(
+        StockMovement(reservation_id="rsv_1", sku=sku, kind=kind, on_hand_delta=LINES[sku]), NOON
+    )
 
 
 def test_what_comes_back_is_of_a_return() -> None:
     """A return whose goods inventory doesn't know is found, and goods without a return."""
-    books = paid()
-    happened(books, facts.FulfillmentStarted(), facts.OrderFulfilled())
-    moved(books, "FULFILLED", on_hand=-1, committed=-1)
-    lines = [OrderLine(sku=sku, quantity=units) for sku, units in LINES.items()]
-    happened(books, facts.ReturnStarted(return_id="ret_1", lines=lines))
-    assert broken(books) == [RETURNED]
+    books = shipped(paid())
+    happened(books, facts.FulfillmentStarted(), facts.OrderFulfilled(), a_return(1, "milk"))
+    assert broken(books) == [OUT]
 
-    moved(books, "RETURNED", on_hand=1)
+    came_back(books, "milk")
     assert broken(books) == []
-    moved(books, "RETURNED", on_hand=1)
-    assert broken(books) == [RETURNED]
+    came_back(books, "milk")
+    assert broken(books) == [OUT]
+
+
+def test_returns_come_back_one_after_the_other() -> None:
+    """A second one waits for the refund of the first, which may take long."""
+    books = shipped(paid())
+    happened(books, facts.FulfillmentStarted(), facts.OrderFulfilled())
+    happened(books, a_return(1, "milk"), a_return(2, "bread"))
+    came_back(books, "milk")
+    assert broken(books) == []
+
+    happened(books, facts.ReturnCompleted())
+    assert broken(books) == [OUT]
+    came_back(books, "bread")
+    happened(books, facts.ReturnCompleted(), facts.OrderReturned())
+    assert broken(books) == []
 
 
 def test_a_level_is_the_sum_of_its_movements() -> None:
     """A level is compared with exactly those movements that made it."""
     books = StockBooks()
-    books.any_movement(StockMovement(sku="milk", on_hand_delta=10))
-    books.any_movement(StockMovement(sku="milk", reservation_id="rsv_1", held_delta=2))
+    books.sum_up(StockMovement(sku="milk", on_hand_delta=10))
+    books.sum_up(StockMovement(sku="milk", reservation_id="rsv_1", held_delta=2))
     level = StockLevel(sku="milk", on_hand_count=10, held_count=2, available_count=8, version=2)
     books.compare([level])
     assert books.levels == {"milk": True}
@@ -146,7 +211,7 @@ def test_a_level_is_the_sum_of_its_movements() -> None:
 def test_an_oversold_item_is_found() -> None:
     """Fewer than none available is a fault, even if the movements say so too."""
     books = StockBooks()
-    books.any_movement(StockMovement(sku="milk", reservation_id="rsv_1", held_delta=2))
+    books.sum_up(StockMovement(sku="milk", reservation_id="rsv_1", held_delta=2))
     books.compare([StockLevel(sku="milk", held_count=2, available_count=-2, version=1)])
 
     assert books.levels == {"milk": False}

@@ -32,6 +32,30 @@ def test_a_call_names_the_instance_that_answered() -> None:
     assert calls[1].facts[0] == ("instance", "order-1")
 
 
+def test_a_saga_that_another_instance_took_over_is_two_calls() -> None:
+    """It goes on in the trace of the first one, and yet each has recorded its own part."""
+    trace = f"00-{1:032x}-{1:016x}-01"
+    events = [
+        Event(
+            feed="order",
+            type=f"tradepost.order.v1.{name}",
+            instance_id=instance,
+            traceparent=trace,
+            position=number,
+            occur_time=at(number),
+        )
+        for number, (name, instance) in enumerate(
+            [("OrderPlaced", "order-1"), ("StockReserved", "order-2")], start=1
+        )
+    ]
+    entries = timeline(OrderRecord(Order(), events=tuple(events)))
+
+    assert [each.title for each in entries if each.source is Source.CALL] == [
+        "order-1 recorded OrderPlaced",
+        "order-2 recorded StockReserved",
+    ]
+
+
 def test_an_operators_retry_is_a_call_with_its_reason() -> None:
     """Who retried a saga and why stands beside what it did."""
     packed = Any()

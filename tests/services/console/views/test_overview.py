@@ -1,14 +1,18 @@
 """The first page: figures that an operator may trust."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
 from tradepost.event.v1.event_pb2 import Subscription
 
 from services.console.books.books import Books
+from services.console.books.books_reader import Progress
 from services.console.reading.feeds_reading import Consumer
-from services.console.views.overview_view import overview
+from services.console.views.overview_view import Overview, overview
 
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SOURCES = ("order feed", "ledger", "mails being sent", "dead letters of payment", "stock levels")
 CURRENT = Consumer("order", Subscription(consumer="a", lag_count=0))
 BEHIND = Consumer("order", Subscription(consumer="b", lag_count=2))
 UNKNOWN = Consumer("payment", Subscription(consumer="c"))
@@ -27,16 +31,49 @@ def test_a_lag_that_nobody_knows_is_not_zero(
     consumers: list[Consumer], shown: tuple[str, str, str]
 ) -> None:
     """A consumer whose feed can't be reached may be far behind."""
-    page = overview(
-        Books(),
-        (),
+    assert figure(page(Books(), consumers=consumers), "Largest lag") == shown
+
+
+def page(
+    books: Books, *read: tuple[str, bool], consumers: Sequence[Consumer] = (CURRENT,)
+) -> Overview:
+    """The page of these books, whose sources were read to their end or not."""
+    return overview(
+        books,
+        [Progress(source, "", NOON if is_complete else None, "") for source, is_complete in read],
         reviews=(),
         oldest=(),
         consumers=consumers,
         dead_letter_count=0,
         instances=(),
-        now=datetime(2026, 1, 1, tzinfo=UTC),
+        now=NOON,
     )
-    (figure,) = (each for each in page.figures if each.label == "Largest lag")
 
-    assert (figure.text, figure.tone, figure.hint) == shown
+
+def figure(page: Overview, label: str) -> tuple[str, str, str]:
+    """A figure's text, its tone and its hint."""
+    (one,) = (each for each in page.figures if each.label == label)
+    return one.text, one.tone, one.hint
+
+
+@pytest.mark.parametrize(
+    ("unread", "parked", "text"),
+    [
+        (None, [], "0"),
+        (None, ["mails ord_1"], "1"),
+        ("ledger", [], "unknown"),
+        ("ledger", ["mails ord_1"], "1"),
+        ("dead letters of payment", [], "unknown"),
+        ("dead letters of payment", ["mails ord_1"], "unknown"),
+        ("stock levels", ["mails ord_1"], "1"),
+    ],
+)
+def test_what_could_not_be_read_is_not_called_right(
+    unread: str | None, parked: list[str], text: str
+) -> None:
+    """One source that doesn't answer hides no fault in the others, and is no 0."""
+    books = Books()
+    books.dead_letters("order", parked)
+    read = [(source, source != unread) for source in SOURCES]
+
+    assert figure(page(books, *read), "Broken equations")[0] == text

@@ -206,6 +206,7 @@ async def test_the_consoles_books_hold_whenever_they_are_begun(suite: Suite) -> 
         assert sum(reader.books.orders.by_state.values()) == orders
         after = suite.clock.now() + 2 * HOLD
         wrong = [each.name for each in reader.books.balances if not each.state(after).holds]
+        wrong += [each.name for each in reader.books.findings() if not each.state.holds]
         assert (wrong, reader.books.captured.left > 0) == ([], True)
         assert all(reader.books.stock.levels.values())
     assert early.books.since is None
