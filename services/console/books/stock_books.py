@@ -44,7 +44,7 @@ class StockBooks:
     """
 
     def __init__(self) -> None:
-        self.held = Balance("units held = no longer", "held", "ended", grace=HOLD)
+        self.held = Balance("units held = units whose hold ended", "held", "ended", grace=HOLD)
         self.committed = _balance("units committed = units of paid orders to ship")
         self.out = _balance("units out of the warehouse = units of fulfilled orders - returns")
         self.levels: dict[str, bool] = {}
