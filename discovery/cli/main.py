@@ -143,7 +143,8 @@ async def _explain(options: argparse.Namespace, security: ConnectionSecurity) ->
         authority=options.authority,
     ) as channel:
         with suppress(TimeoutError):
-            await asyncio.wait_for(channel.settled(), options.timeout)
+            async with asyncio.timeout(options.timeout):
+                await channel.settled()
         explanation = channel.explain(try_picks=options.picks)
     _hint(one.cause for one in explanation.instances)
     describe = explanation_as_json if options.json else explanation_as_tables

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from discovery.clock import Clock
 from discovery.registry.addresses import instances_at, split_address
+from discovery.registry.cancellation import raise_if_cancelled
 from discovery.registry.instance import Instance
 from discovery.registry.protocols import RegistryError
 
@@ -55,6 +56,7 @@ class DnsWatcher:
         while True:
             soon.clear()
             listed = await self.lookup(service, tag=tag)
+            raise_if_cancelled()
             if listed != seen:
                 seen = listed
                 yield listed

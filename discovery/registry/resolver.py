@@ -16,6 +16,7 @@ import random
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 
 from discovery.clock import Clock
+from discovery.registry.cancellation import raise_if_cancelled
 from discovery.registry.instance import Instance, Resolution
 from discovery.registry.protocols import AsksAtIntervals, RegistryError, Watcher, closing
 from discovery.rules.backoff import jittered
@@ -81,10 +82,12 @@ class Resolver:
             try:
                 async with closing(self._lists()) as lists:
                     async for listed in lists:
+                        raise_if_cancelled()
                         self._accept(listed)
                         delays_s = self._delays_s()
             except RegistryError as error:
                 self._note_failure(str(error))
+            raise_if_cancelled()
             await self._pause(next(delays_s))
 
     async def _lists(self) -> AsyncGenerator[tuple[Instance, ...], None]:

@@ -130,7 +130,8 @@ class HedgedMethod:
         report: Callable[[CallState], None],
     ) -> tuple[Any, Any]:
         try:
-            await asyncio.wait_for(ended.get(), delay_s)
+            async with asyncio.timeout(delay_s):
+                await ended.get()
         except TimeoutError:
             second = self._second(call, report)
             if second is not None:

@@ -45,8 +45,8 @@ class ClientProcess:
 
     async def _ask(self, **command: Any) -> dict[str, Any]:
         try:
-            answering = asyncio.to_thread(self._exchange, json.dumps(command))
-            line = await asyncio.wait_for(answering, _ANSWER_WITHIN_S)
+            async with asyncio.timeout(_ANSWER_WITHIN_S):
+                line = await asyncio.to_thread(self._exchange, json.dumps(command))
         except (TimeoutError, OSError):
             line = ""
         if not line:

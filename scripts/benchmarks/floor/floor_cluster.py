@@ -122,7 +122,8 @@ def _process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 async def _port(process: subprocess.Popen[bytes], service: str) -> int:
     assert process.stdout is not None  # noqa: S101 (it was given a pipe)
     try:
-        line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), START_TIMEOUT_S)
+        async with asyncio.timeout(START_TIMEOUT_S):
+            line = await asyncio.to_thread(process.stdout.readline)
     except TimeoutError:
         line = b""
     if not line:

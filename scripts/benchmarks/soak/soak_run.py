@@ -138,7 +138,8 @@ class Caller:
     async def sample(self) -> SoakSample:
         """Ask the process for a sample. Raises CallerEndedError."""
         try:
-            line = await asyncio.wait_for(asyncio.to_thread(self._ask), ANSWER_WITHIN_S)
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                line = await asyncio.to_thread(self._ask)
         except (TimeoutError, OSError):
             line = ""
         if not line:

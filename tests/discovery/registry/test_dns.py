@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import pytest
 
@@ -15,6 +15,7 @@ from discovery.registry.protocols import RegistryError
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.probe_service import Start, path
 from tests.support.discovery.running_resolver import ResolverUnderTest
+from tests.support.limits import WAIT_S
 
 
 class FakeNameServer:
@@ -29,6 +30,37 @@ class FakeNameServer:
         if not self.addresses:
             raise OSError(f"{host}: name or service not known")
         return [(address, port) for address in self.addresses]
+
+
+class SwallowingNameServer:
+    """Answers instead of being cancelled, as `asyncio.wait_for` of Python 3.11 sometimes does."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def __call__(self, host: str, port: int) -> list[tuple[str, int]]:
+        self.asked.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return [("10.0.0.1", port)]
+
+
+async def test_a_swallowed_cancellation_ends_the_watching() -> None:
+    """Otherwise a channel that is closed at that moment would wait for it for ever."""
+    names = SwallowingNameServer()
+    watcher = DnsWatcher("order:50051", clock=ManualClock(), rng=random.Random(1), ask=names)
+
+    async def follow() -> None:
+        async with aclosing(watcher.watch("order")) as lists:
+            async for _ in lists:
+                pass
+
+    following = asyncio.ensure_future(follow())
+    await names.asked.wait()
+    following.cancel()
+    await asyncio.wait([following], timeout=WAIT_S)
+
+    assert following.cancelled()
 
 
 async def test_every_address_of_a_name_is_an_instance() -> None:

@@ -3,7 +3,8 @@
 import asyncio
 import random
 import re
-from collections.abc import Collection, Sequence
+import threading
+from collections.abc import AsyncGenerator, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import pytest
 import discovery
 from discovery import blocking
 from discovery.balancing.policy import CandidateT, Picker
+from discovery.registry.instance import Instance
 from discovery.registry.memory import MemoryRegistry
+from discovery.registry.protocols import RegistryError
 from scripts.tools.paths import ROOT
 from tests.support.discovery.blocking.manual_readiness import ready as ready_in_blocking
 from tests.support.discovery.probe_service import Open, Start, path, ready, subchannels
+from tests.support.limits import WAIT_S
 
 ZONES = {"a": "eu-1", "b": "eu-2"}
 
@@ -51,6 +55,42 @@ async def test_a_registry_of_one_s_own(start: Start, tmp_path: Path) -> None:
             return answer
 
     assert await asyncio.to_thread(ask) == b"b:y"
+
+
+class SwallowingRegistry:
+    """Lists one instance, and fails instead of being cancelled."""
+
+    def __init__(self) -> None:
+        self.listed = threading.Event()
+
+    async def watch(
+        self, service: str, *, tag: str | None = None
+    ) -> AsyncGenerator[tuple[Instance, ...], None]:
+        yield (Instance("a", service, "127.0.0.1", 1),)
+        self.listed.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise RegistryError("gave up") from None
+
+
+async def test_a_registry_that_swallows_its_cancellation_keeps_no_channel_open() -> None:
+    """Both drivers close at once, whatever an application's registry makes of it."""
+    own = SwallowingRegistry()
+    channel = discovery.open_channel("own:///order", watcher=own)
+    channel.get_state(try_to_connect=True)
+    await asyncio.to_thread(own.listed.wait, WAIT_S)
+    async with asyncio.timeout(WAIT_S):
+        await channel.close()
+
+    def use() -> None:
+        own.listed.clear()
+        with blocking.open_channel("own:///order", watcher=own) as channel:
+            channel.subscribe(lambda _: None, try_to_connect=True)
+            assert own.listed.wait(WAIT_S)
+
+    async with asyncio.timeout(WAIT_S):
+        await asyncio.to_thread(use)
 
 
 def test_a_scheme_without_a_registry() -> None:

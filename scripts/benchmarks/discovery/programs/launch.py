@@ -39,7 +39,8 @@ async def line_of(process: "subprocess.Popen[str]", timeout_s: float = START_TIM
     """The next line that the process prints. Raises StartError if none comes in time."""
     assert process.stdout is not None  # noqa: S101 (it was given a pipe)
     try:
-        line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            line = await asyncio.to_thread(process.stdout.readline)
     except TimeoutError:
         line = ""
     if not line:
