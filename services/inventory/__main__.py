@@ -47,7 +47,7 @@ async def main() -> None:
                 ids=ids,
                 rng=rng,
                 feeds=feeds,
-                owner=settings.owner(NAME),
+                owner=settings.known_instance_id(NAME) or NAME,
                 recorders=recorders,
                 retention=read(RetentionSettings).of_consumers((feeds.orders, feeds.payments)),
             ),

@@ -55,7 +55,7 @@ async def main() -> None:
                 sender=_sender_of(notification.sender_url),
                 sender_address=notification.sender_address,
                 customer_domain=notification.customer_domain,
-                owner=settings.owner(NAME),
+                owner=settings.known_instance_id(NAME) or NAME,
                 recorders=recorders,
                 retention=read(RetentionSettings).of_consumers(()),
             ),

@@ -60,7 +60,7 @@ async def main() -> None:
                 participants=participants,
                 settings=saga,
                 feeds=feeds,
-                owner=settings.owner(NAME),
+                owner=settings.known_instance_id(NAME) or NAME,
                 recorders=recorders,
                 retention=retained,
             ),

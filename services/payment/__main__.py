@@ -33,7 +33,7 @@ async def main() -> None:
     payment = read(PaymentSettings)
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
-    owner = settings.owner(NAME)
+    owner = settings.known_instance_id(NAME) or NAME
     async with (
         secured(NAME, settings.addresses, clock=clock, rng=rng) as security,
         open_processor(payment.processor_url, clock=clock, owner=owner) as opened,

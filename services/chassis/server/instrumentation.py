@@ -76,8 +76,7 @@ async def exporting(
     with it the id, isn't chosen yet. Raises CannotListenError.
     """
     forget_empty("OTEL_")
-    is_known = server.instance_id or server.port
-    instance_id = server.instance_id_at(service_name, server.port) if is_known else ids.new("ins")
+    instance_id = server.known_instance_id(service_name) or ids.new("ins")
     process = ProcessIdentity(service_name, server.version, instance_id)
     async with AsyncExitStack() as stack:
         try:

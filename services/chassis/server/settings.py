@@ -77,12 +77,10 @@ class ServerSettings(BaseSettings):
         """The instance's id; by default service, address and port."""
         return self.instance_id or f"{service}-{self.address}-{port}"
 
-    def owner(self, service: str) -> str:
-        """The instance's id, as far as it is known before the instance listens.
-
-        The service's name where neither id nor port is set.
-        """
-        return self.instance_id_at(service, self.port) if self.instance_id or self.port else service
+    def known_instance_id(self, service: str) -> str:
+        """The instance's id before it listens; "" where neither its id nor its port is set."""
+        is_known = self.instance_id or self.port
+        return self.instance_id_at(service, self.port) if is_known else ""
 
     def check_address(self) -> None:
         """Raise SettingError if callers can't dial the address, as 0.0.0.0 and [::]."""

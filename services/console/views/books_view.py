@@ -15,15 +15,15 @@ _OF_FINDINGS = (LEVELS, MAILS, DEAD_LETTERS)
 _SOURCES = ("Source", "Read", "Complete", "Trouble")
 
 
-def is_complete(progress: Sequence[Progress], source: str = "") -> bool:
-    """Whether sources were read to their end at least once: before, nothing can be judged.
+def is_complete(progress: Sequence[Progress]) -> bool:
+    """Whether all that equations compare was read to its end at least once.
 
-    Those whose names begin with `source`; without it, all that equations compare.
+    Before, no equation can be judged.
     """
     return all(
         each.complete_time is not None
         for each in progress
-        if (each.source.startswith(source) if source else not each.source.startswith(_OF_FINDINGS))
+        if not each.source.startswith(_OF_FINDINGS)
     )
 
 
@@ -31,9 +31,7 @@ def equations_table(books: Books, progress: Sequence[Progress], now: datetime) -
     """One row for each equation."""
     is_judged = is_complete(progress)
     balances = (_equation(each, now, is_judged=is_judged) for each in books.balances)
-    findings = (
-        _finding(each, is_judged=is_complete(progress, each.source)) for each in books.findings()
-    )
+    findings = (_finding(each, is_judged=_is_read(each, progress)) for each in books.findings())
     return Table("Equations", _EQUATIONS, (*balances, *findings))
 
 
@@ -44,14 +42,19 @@ def sources_table(progress: Sequence[Progress], now: datetime) -> Table:
 
 def trouble_of(books: Books, progress: Sequence[Progress], now: datetime) -> int | None:
     """How many equations don't hold; None while some can't be judged and all others hold."""
-    findings = [each for each in books.findings() if is_complete(progress, each.source)]
-    states = [each.state for each in findings]
-    is_judged = is_complete(progress)
-    if is_judged:
-        states += [each.state(now) for each in books.balances]
-    trouble = sum(not each.holds for each in states)
-    are_all_judged = is_judged and len(findings) == len(books.findings())
-    return trouble if trouble or are_all_judged else None
+    are_judged = is_complete(progress)
+    findings = books.findings()
+    read = [each for each in findings if _is_read(each, progress)]
+    trouble = sum(not each.state.holds for each in read)
+    if are_judged:
+        trouble += sum(not each.state(now).holds for each in books.balances)
+    return trouble if trouble or (are_judged and len(read) == len(findings)) else None
+
+
+def _is_read(finding: Finding, progress: Sequence[Progress]) -> bool:
+    """Whether the sources of a finding were read to their end at least once."""
+    of_it = (each for each in progress if each.source.startswith(finding.source))
+    return all(each.complete_time is not None for each in of_it)
 
 
 def _equation(balance: Balance, now: datetime, *, is_judged: bool) -> Row:

@@ -58,6 +58,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "scripts/tools/paths.py": "hands its environment on, and knows the caller's folder",
     },
     rules.unproven: {},
+    rules.swallowed_cancellation: {"tests/*": "what a test waits for ends with its event loop"},
     rules.unit_missing: {
         "discovery/aio/multicallables.py": "grpc.aio's own keyword is `timeout`",
         "discovery/aio/interceptors/intercepted_multicallables.py": "grpc.aio's own keyword",
@@ -82,6 +83,7 @@ FAULTS: dict[Rule, tuple[str, str]] = {
     rules.chance_from_nowhere: ("a.py", "import random\nrandom.Random()"),
     rules.environment_from_nowhere: ("a.py", "import os\nx = os.environ['HOME']"),
     rules.unproven: ("a.py", "from unittest import mock\nmock.Mock()"),
+    rules.swallowed_cancellation: ("a.py", "import asyncio\nasyncio.wait_for(x, 1)"),
     rules.unit_missing: ("a.py", "def wait(retry_delay: float): ..."),
 }
 

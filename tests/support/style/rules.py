@@ -161,6 +161,11 @@ def unproven(file: SourceFile) -> Iterator[str]:
     return _mentions(file, UNPROVEN, "use the real thing, or a fake that ships and is tested")
 
 
+def swallowed_cancellation(file: SourceFile) -> Iterator[str]:
+    """Nothing of ours waits with `asyncio.wait_for`, which may swallow a cancellation."""
+    return _mentions(file, ("asyncio.wait_for",), "use `async with asyncio.timeout(...)`")
+
+
 def unit_missing(file: SourceFile) -> Iterator[str]:
     """Names of durations end with the unit: `timeout_s`, `interval_ms`."""
     for name, annotation, line in _annotated(file.tree):

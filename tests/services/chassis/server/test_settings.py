@@ -80,8 +80,16 @@ def test_secrets_are_not_in_the_repr() -> None:
     assert "hunter2" not in text
 
 
-def test_an_instance_is_known_by_its_id_or_where_it_is() -> None:
-    """Before it listens, an instance with neither an id nor a port is known as its service."""
-    assert ServerSettings(instance_id="order-1").owner("order") == "order-1"
-    assert ServerSettings(host="10.0.0.7", port=50051).owner("order") == "order-10.0.0.7-50051"
-    assert ServerSettings().owner("order") == "order"
+@pytest.mark.parametrize(
+    ("settings", "known"),
+    [
+        (ServerSettings(instance_id="order-1"), "order-1"),
+        (ServerSettings(host="10.0.0.7", port=50051), "order-10.0.0.7-50051"),
+        (ServerSettings(), ""),
+    ],
+)
+def test_an_instance_is_known_by_its_id_or_by_its_port(
+    settings: ServerSettings, known: str
+) -> None:
+    """Before it listens, an instance with neither has no id yet."""
+    assert settings.known_instance_id("order") == known
