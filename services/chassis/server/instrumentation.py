@@ -14,7 +14,6 @@ import grpc
 
 from discovery.balancing.explanation import Explanation
 from discovery.clock import Clock
-from services.chassis.consumer.inbox import Handler
 from services.chassis.environment import forget_empty
 from services.chassis.ids import IdFactory
 from services.chassis.server.errors import CannotListenError
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
+    from services.chassis.consumer.inbox import Handler
     from services.chassis.saga.step_spans import StepSpans
     from services.chassis.store.write_spans import WriteSpans
     from services.chassis.telemetry.metric_recorder import MetricRecorder
@@ -49,14 +49,14 @@ class Recorders:
     traceparent: Callable[[], str] | None = None
     writes: "WriteSpans | None" = None
     steps: "StepSpans | None" = None
-    handlers: Callable[[str, Handler], Handler] | None = None
+    handlers: "Callable[[str, Handler], Handler] | None" = None
     tracer_provider: "TracerProvider | None" = None
     meter_provider: "MeterProvider | None" = None
     metrics: "MetricRecorder | None" = None
     # The channels whose state the metrics show: the target of each, and what explains it.
     channels: list[tuple[str, Callable[[], Explanation]]] = field(default_factory=list)
 
-    def traced(self, consumer: str, handler: Handler) -> Handler:
+    def traced(self, consumer: str, handler: "Handler") -> "Handler":
         """The handler of a consumer, with a span for each event if spans are exported."""
         return handler if self.handlers is None else self.handlers(consumer, handler)
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import structlog
 
 from discovery.clock import Clock
-from services.chassis.store.dialect import Dialect
 from services.chassis.store.errors import HistoryLostError
+
+if TYPE_CHECKING:
+    # Settings read the limit below, also those of programs without a database.
+    from services.chassis.store.dialect import Dialect
 
 # How long a statement may take, unless DATABASE_TIMEOUT_S says otherwise.
 ANSWER_TIMEOUT_S = 10.0
@@ -24,7 +28,7 @@ class SilenceWatch:
     The store is silent from then until a statement is answered.
     """
 
-    def __init__(self, dialect: Dialect, *, clock: Clock, timeout_s: float) -> None:
+    def __init__(self, dialect: "Dialect", *, clock: Clock, timeout_s: float) -> None:
         self._dialect = dialect
         self.clock = clock
         self._timeout_s = timeout_s
