@@ -7,14 +7,14 @@ from discovery.clock import SystemClock
 from scripts.benchmarks.pages.page_reads import AT_ONCE, PERCENTILES
 from scripts.benchmarks.pages.pages_run import PagesPlan, run_pages
 
-ORDERS, WATCHES = 2, 8
+REQUESTS, ORDERS, WATCHES = 4, 2, 8
 # Each order that is shipped tells two versions.
 TOLD = 2
 
 
 async def test_pages_and_streams_are_measured(tmp_path: Path) -> None:
-    """Every page is asked for by one person and by twenty; every stream tells what happens."""
-    plan = PagesPlan(AT_ONCE, ORDERS, WATCHES)
+    """Every page is asked for by one person and by several; every stream tells what happens."""
+    plan = PagesPlan(REQUESTS, ORDERS, WATCHES)
     report = await run_pages(plan, tmp_path, rng=random.Random(1), clock=SystemClock())
 
     assert {each.page.split("/")[1] for each in report.pages} == {"shop", "mobile", "console"}

@@ -28,6 +28,7 @@ from discovery.clock import SystemClock
 from scripts.benchmarks.shared.demand import Demand, read_demand
 from scripts.benchmarks.shared.measured_suite import MeasuredSuite
 from scripts.benchmarks.stored.prefilled_suite import MADE_FROM, SuiteKind, open_prefilled_suite
+from scripts.suite.processes.slot import THIS_INSTALLATION
 from scripts.tools.paths import ROOT
 
 ORIGINALS = 3
@@ -45,7 +46,8 @@ def small_demand() -> Demand:
 
 
 def opened(folder: Path, *, postgres: bool) -> AbstractAsyncContextManager[MeasuredSuite]:
-    kind = SuiteKind(postgres, WANTED, instances=1)
+    # Nothing is timed, so instances may start as forks.
+    kind = SuiteKind(postgres, WANTED, instances=1, installation=THIS_INSTALLATION)
     return open_prefilled_suite(
         folder, small_demand(), kind, clock=SystemClock(), rng=random.Random(1)
     )
