@@ -102,7 +102,8 @@ class DeadLetterAdmin:
         check.done()
         failures: dict[int, str] = {}
         while True:
-            attempt = Attempt()
+            # A constraint shows only when changes are sent, and must name its event.
+            attempt = Attempt(sends_each=True)
             replay = partial(self._replay, request=request, failures=failures, attempt=attempt)
             try:
                 return await self._audited(request_id, request, replay)

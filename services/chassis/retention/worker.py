@@ -7,7 +7,7 @@ in one short write that checks the lease. A crash in between archives the batch 
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import grpc
 import structlog
@@ -18,8 +18,8 @@ from services.chassis.feed.feed_page import extent
 from services.chassis.log.event_horizon import RETENTION
 from services.chassis.log.event_log import EventLog
 from services.chassis.retention import removal
-from services.chassis.retention.archivable import Archivable, DuePage, DueQuery
-from services.chassis.retention.archive_line import ArchivedAggregate, to_line
+from services.chassis.retention.archivable import Archivable, DueAggregate, DuePage, DueQuery
+from services.chassis.retention.archive_line import to_line
 from services.chassis.retention.archive_writer import ArchiveWriter
 from services.chassis.retention.settings import FOLDER, Retention
 from services.chassis.retention.slowest_consumer import (
@@ -32,7 +32,6 @@ from services.chassis.store.database import (
     StoreOverloadedError,
     StoreUnavailableError,
 )
-from services.chassis.store.unit.needs import Needs
 from services.chassis.telemetry.error_text import describe
 from services.chassis.work import lease_table
 from services.chassis.work.driver import Driver
@@ -40,18 +39,12 @@ from services.chassis.work.lease import Claim, Leases
 
 # Between two batches, so that callers' writes have their turn.
 PAUSE_S = 0.05
+# The lease is renewed after this share of its time; a page takes less than the rest.
+_RENEW_SHARE = 1 / 3
 # When the store doesn't answer at the start.
 RETRY_S = 2.0
 
 _LOG = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A page of due aggregates, and what is archived of them."""
-
-    page: DuePage
-    archived: Sequence[ArchivedAggregate]
 
 
 class RetentionWorker:
@@ -149,54 +142,57 @@ class RetentionWorker:
             up_to_position=confirmed.position,
             limit=self._retention.batch,
         )
-        removed = 0
+        removed, renewed_s = 0, self._clock.monotonic()
         while not self._driver.draining:
-            found = await self._without_parent(await self._database.read(self._find, query))
-            removed += await self._move(claim, found)
-            if found.page.next_after is None:
+            page = await self._without_parent(await self._database.read(self._find, query))
+            if self._clock.monotonic() - renewed_s > self._leases.lease_s * _RENEW_SHARE:
+                # Pages of which nothing goes may follow each other for longer than the lease lasts.
+                needs = (lease_table.need_of(RETENTION),)
+                await self._database.write(self._leases.renew, claim, needs=needs)
+                renewed_s = self._clock.monotonic()
+            removed += await self._move(claim, page.due)
+            if page.next_after is None:
                 break
-            query = query.going_on(found.page)
+            query = query.going_on(page)
             await self._clock.sleep(PAUSE_S)
         if removed:
             self._report(removed, confirmed)
 
-    def _find(self, connection: Connection, query: DueQuery) -> _Found:
+    def _find(self, connection: Connection, query: DueQuery) -> DuePage:
         if self._archivable.is_paused(connection):
-            return _Found(DuePage((), None), ())
-        page = self._archivable.find_due(connection, query)
-        archived = removal.archived_of(connection, self._archivable, page.due, self._clock.now())
-        return _Found(page, archived)
+            return DuePage((), None)
+        return self._archivable.find_due(connection, query)
 
-    async def _without_parent(self, found: _Found) -> _Found:
-        """What is found without those whose parent another service still has."""
-        find_gone, due = self._archivable.find_gone, found.page.due
-        if find_gone is None or not due:
-            return found
+    async def _without_parent(self, page: DuePage) -> DuePage:
+        """A page without those whose parent another service still has."""
+        find_gone = self._archivable.find_gone
+        if find_gone is None or not page.due:
+            return page
         try:
-            gone = await find_gone(sorted({each.parent for each in due}))
+            gone = await find_gone(sorted({each.parent for each in page.due}))
         except grpc.aio.AioRpcError as error:
             raise ConsumersUnknownError(f"{error.code().name}: {error.details()}") from error
-        left = [number for number, each in enumerate(due) if each.parent in gone]
-        page = replace(found.page, due=[due[number] for number in left])
-        return _Found(page, [found.archived[number] for number in left])
+        return replace(page, due=[each for each in page.due if each.parent in gone])
 
-    async def _move(self, claim: Claim, found: _Found) -> int:
+    async def _move(self, claim: Claim, due: Sequence[DueAggregate]) -> int:
         """Archive a batch, and then remove it; return how many aggregates are gone."""
-        if not found.archived:
+        if not due:
             return 0
-        lines = [to_line(each) for each in found.archived]
-        await asyncio.to_thread(self._archive.append, lines, self._clock.now().date())
-        removed = await self._database.write(self._remove, claim, found, needs=self._needs(found))
+        now = self._clock.now()
+        archived = await self._database.read(removal.archived_of, self._archivable, due, now)
+        lines = [to_line(each) for each in archived]
+        await asyncio.to_thread(self._archive.append, lines, now.date())
+        needs = (
+            *self._log.needs(*(each.subject for each in due)),
+            lease_table.need_of(RETENTION),
+        )
+        removed = await self._database.write(self._remove, claim, due, needs=needs)
         self.removed += removed
         return removed
 
-    def _needs(self, found: _Found) -> Needs:
-        subjects = [each.subject for each in found.page.due]
-        return (*self._log.needs(*subjects), lease_table.need_of(RETENTION))
-
-    def _remove(self, connection: Connection, claim: Claim, found: _Found) -> int:
+    def _remove(self, connection: Connection, claim: Claim, due: Sequence[DueAggregate]) -> int:
         self._leases.renew(connection, claim)
-        return removal.remove(connection, self._archivable, self._log, found.page.due)
+        return removal.remove(connection, self._archivable, self._log, due)
 
     def _report(self, removed: int, confirmed: Confirmed) -> None:
         _LOG.info(

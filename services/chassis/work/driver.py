@@ -139,7 +139,7 @@ class Driver:
         free = self._max_running - len(self._running) - len(self._waiting)
         try:
             # The read saves an idle service from taking the writers' lock.
-            if free > 0 and await self._has_due():
+            if free > 0 and await self._has_due() and not self._draining:
                 claim_due = self._leases.claim_due
                 await self._database.write(claim_due, self._kind, free, then=self._start_all)
         except _STORE_ERRORS as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection
@@ -80,6 +81,27 @@ async def test_work_committed_during_the_drain_is_released(
             await draining
 
     assert ours.driven.empty()
+    assert (await row_of(ours, "ord_1")).owner == ""
+
+
+async def test_work_that_is_found_during_the_drain_is_left_to_others(
+    database: Database, clock: ManualClock
+) -> None:
+    """An instance that looks for due work when the drain begins claims none of it."""
+    ours = Instance("ours", database, clock, finish)
+    await database.write(partial(ours.leases.open, leased=False), "ord_1", KIND)
+    gates = [Gate(), Gate()]
+    reading = [asyncio.create_task(database.read(gate)) for gate in gates]
+    for gate in gates:
+        await gate.entered()
+    running = asyncio.create_task(ours.driver.run())
+    await clock.settle()
+    async with asyncio.timeout(WAIT_S):
+        await ours.driver.drain()
+        for gate in gates:
+            gate.open()
+        await asyncio.gather(running, *reading)
+
     assert (await row_of(ours, "ord_1")).owner == ""
 
 
