@@ -62,13 +62,18 @@ class EnvoyProcess:
         delays = jittered(_FIRST_DELAY_S, _DELAY_CEILING_S, rng)
         while True:
             started_s = clock.monotonic()
-            async with self._running() as process:
-                log.info("envoy_started", pid=process.pid)
-                status = await _ended(process)
+            ended: dict[str, object] = {}
+            try:
+                async with self._running() as process:
+                    log.info("envoy_started", pid=process.pid)
+                    ended["status"] = await _ended(process)
+            except OSError as error:
+                # The system has no process or no descriptor left for it.
+                ended["cause"] = str(error)
             if clock.monotonic() - started_s > _RAN_WELL_S:
                 delays = jittered(_FIRST_DELAY_S, _DELAY_CEILING_S, rng)
             delay_s = next(delays)
-            log.error("envoy_ended", status=status, starts_again_in_s=round(delay_s, 2))
+            log.error("envoy_ended", **ended, starts_again_in_s=round(delay_s, 2))
             await clock.sleep(delay_s)
 
     @asynccontextmanager
@@ -125,6 +130,7 @@ async def _stop(process: subprocess.Popen[bytes]) -> None:
     try:
         async with asyncio.timeout(_STOP_TIMEOUT_S):
             await _ended(process)
-    except TimeoutError:
+    except OSError:
+        # It takes too long, which is a TimeoutError, or its end can't be watched.
         process.kill()
         process.wait()

@@ -69,6 +69,13 @@ _BY_CODE: dict[grpc.StatusCode, Failure] = {
             400, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "This can't be read", _BACK
         ),
         Failure(
+            400,
+            grpc.StatusCode.OUT_OF_RANGE,
+            "OUT_OF_RANGE",
+            "This is beyond what there is",
+            _BACK,
+        ),
+        Failure(
             403,
             grpc.StatusCode.PERMISSION_DENIED,
             "PERMISSION_DENIED",

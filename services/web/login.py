@@ -6,7 +6,7 @@ The tokens stay on the server's side of the cookie: no script of a page can read
 """
 
 from http import HTTPStatus
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -19,6 +19,8 @@ from services.web.issuer import Issuer
 from services.web.person import session_user
 
 _NEXT = "next"
+# Whose session it is, also after their sign-in is over.
+_OWNER = "owner"
 # It is kept in the session, which has to fit into a cookie.
 _MAX_PATH_CHARACTERS = 512
 
@@ -50,12 +52,17 @@ class Login:
     async def finish(self, request: Request) -> Response:
         """Keep who has logged in, and go where they wanted to."""
         who, token = await self._issuer.finish(request)
+        session = request.session
+        wanted = session.pop(_NEXT, "")
         # Whatever was known before the login must not be good for anything after it.
-        request.session.pop(FIELD, None)
-        since_s = self._clock.now().timestamp()
-        request.session["user"] = session_user(who, token, since_s=since_s)
+        session.pop(FIELD, None)
+        if session.get(_OWNER, who.subject) != who.subject:
+            # It is somebody else's, who didn't sign out: a basket, say.
+            session.clear()
+        session[_OWNER] = who.subject
+        session["user"] = session_user(who, token, since_s=self._clock.now().timestamp())
         self._log.info("signed_in", subject=who.subject)
-        return _see_other(self._local(request.session.pop(_NEXT, "")))
+        return _see_other(self._local(wanted))
 
     async def end(self, request: Request) -> Response:
         """Forget everything about the person, and have the identity provider forget them too."""
@@ -75,16 +82,25 @@ def login_url(request: Request) -> str:
     For a part of a page, that is the page in which it is (htmx tells it).
     """
     prefix: str = request.app.state.prefix
-    page = urlsplit(request.headers.get("hx-current-url", ""))
-    if page.path:
+    page = _page_of(request.headers.get("hx-current-url", ""))
+    if page is not None:
         path, query = page.path, page.query
     else:
         path, query = request.scope["path"], request.url.query
     wanted = f"{path}?{query}" if query else path
-    if request.method != "GET" and not page.path:
+    if request.method != "GET" and page is None:
         # What a POST answered can't be loaded again.
         wanted = f"{prefix}/"
     return f"{prefix}/login?{_NEXT}={quote(wanted)}"
+
+
+def _page_of(url: str) -> SplitResult | None:
+    """The parts of a URL that has a path; None for one that can't be read."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return parts if parts.path else None
 
 
 def _see_other(path: str) -> Response:

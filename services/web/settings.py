@@ -102,15 +102,15 @@ class WebSettings(BaseSettings):
         }
 
     def check_address(self) -> None:
-        """Raise SettingError if nobody can dial the address, as 0.0.0.0 and [::]."""
+        """Raise SettingError if the edge can't dial the address: 0.0.0.0, [::], or a name."""
         try:
-            is_any = ip_address(self.address).is_unspecified
+            can_be_dialled = not ip_address(self.address).is_unspecified
         except ValueError:
-            is_any = not self.address
-        if is_any:
+            can_be_dialled = False
+        if not can_be_dialled:
             raise SettingError(
                 "TRADEPOST_WEB_ADVERTISE_ADDRESS",
-                f"must be set to the address that the edge dials, which {self.address!r} is not;"
+                f"must be set to the IP address that the edge dials, which {self.address!r} is not;"
                 " or set TRADEPOST_REGISTRY=none",
             )
 

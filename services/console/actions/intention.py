@@ -8,6 +8,7 @@ from starlette.datastructures import FormData
 
 from services.chassis.request.validation import MAX_REASON_CHARACTERS
 from services.console.reading.stubs import SERVICES
+from services.console.views.query_values import MAX_INT64
 
 
 class InvalidFormError(Exception):
@@ -34,9 +35,12 @@ class Intention:
         """A whole number that the form must have. Raises InvalidFormError."""
         text = self.value(name)
         try:
-            return int(text)
+            number = int(text)
         except ValueError:
             raise InvalidFormError(f"{name} must be a whole number.") from None
+        if abs(number) > MAX_INT64:
+            raise InvalidFormError(f"{name} has more digits than any service can keep.")
+        return number
 
     def of(self, subject: str) -> str:
         """The request_id for one of several subjects; the same form has the same one for each."""

@@ -5,10 +5,11 @@ One reading at a time: who comes meanwhile sees what there is, with its age.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import Any, Protocol
 
 import grpc
@@ -36,7 +37,8 @@ from services.console.wire.texts import instant
 
 # How long one look may read on; a page's deadline is later.
 READ_FOR_S = 1.5
-MOST_PERSONAL = 2_000
+# Of each type of event: the many orders of customers must not push out a refund by an operator.
+MOST_PERSONAL = 500
 # By how much the clocks of two machines may differ.
 CLOCKS_DIFFER = timedelta(minutes=1)
 
@@ -65,8 +67,8 @@ class BooksReader:
 
     def __init__(self, stubs: Stubs, *, clock: Clock) -> None:
         self.books = Books()
-        # What people did, as far as an event tells of it; the newest last.
-        self.personal: deque[Event] = deque(maxlen=MOST_PERSONAL)
+        # What people did, as far as an event tells of it: the newest last, by the event's type.
+        self._personal: dict[str, deque[Event]] = {}
         self._stubs = stubs
         self._clock = clock
         self._reading = asyncio.Lock()
@@ -92,6 +94,11 @@ class BooksReader:
             )
             # After the movements, with whose sums they are compared.
             await self._advance(LEVELS, asker, until_s)
+
+    @property
+    def personal(self) -> Iterable[Event]:
+        """What people did, as far as an event tells of it; the newest `MOST_PERSONAL` of a type."""
+        return chain.from_iterable(self._personal.values())
 
     def progress(self) -> tuple[Progress, ...]:
         """How far each source was read."""
@@ -129,7 +136,7 @@ class BooksReader:
             return
         self._is_outdated = False
         self.books = Books(since=max(begun) + CLOCKS_DIFFER if begun else None)
-        self.personal.clear()
+        self._personal.clear()
         self._complete.clear()
         self._cursors = self._made()
 
@@ -216,7 +223,8 @@ class BooksReader:
         def take(apply: Callable[[Event, datetime], None], one: Event) -> None:
             apply(one, self._clock.now())
             if one.actor.startswith("person:"):
-                self.personal.append(one)
+                kept = self._personal.setdefault(one.type, deque(maxlen=MOST_PERSONAL))
+                kept.append(one)
 
         books = self.books
         applied: dict[str, Callable[[Event, datetime], None]] = {

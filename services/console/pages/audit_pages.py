@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Route
 from tradepost.event.v1.event_pb2 import AuditRecord
 from tradepost.event.v1.event_service_pb2 import ListAuditRecordsRequest
 
+from services.console.books.books_reader import MOST_PERSONAL
 from services.console.pages.menu import for_page
 from services.console.pages.viewer import PREFIX, asker_of, console_of, show
 from services.console.reading.every_service import ask_every_service
@@ -66,6 +67,7 @@ async def audit(request: Request) -> Response:
         fields=audit_filter(values.query, SERVICES),
         table=audit_table(newest),
         are_all_known=are_all_known(newest),
+        most_personal=MOST_PERSONAL,
         missing=parts.missing,
         faults=values.faults,
     )

@@ -12,13 +12,13 @@ from services.console.books.order_counts import series
 from services.console.pages.menu import for_page, pages_of
 from services.console.pages.viewer import PREFIX, asker_of, console_of, show
 from services.console.reading.feeds_reading import ask_for_feeds
-from services.console.reading.gathering import Gathering
+from services.console.reading.gathering import Gathering, all_of
 from services.console.reading.instances_reading import read_instances
 from services.console.reading.stubs import SERVICES
+from services.console.views.overview_view import MOST_REVIEWS
 from services.console.views.overview_view import overview as overview_of
 from services.web.person import person
 
-MOST_REVIEWS = 1_000
 # It is looked at all the time, so it reads little at once.
 LOOK_S = 0.2
 
@@ -70,10 +70,10 @@ async def _shown(request: Request, template: str) -> Response:
         view=overview_of(
             books.books,
             books.progress(),
-            reviews=reviews.value.sagas if reviews.value else (),
-            oldest=oldest.value.sagas if oldest.value else (),
-            consumers=feeds.consumers,
-            dead_letter_count=sum(map(len, feeds.dead_letters.values())),
+            reviews=reviews.value.sagas if reviews.value else None,
+            oldest=oldest.value.sagas if oldest.value else None,
+            consumers=all_of(feeds.subscriptions.values()),
+            dead_letters=all_of(feeds.letters.values()),
             instances=instances,
             now=now,
         ),

@@ -10,7 +10,7 @@ A page shows what came and names what is missing, so one frozen service takes no
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
@@ -42,6 +42,16 @@ class Part(Generic[T]):
         if self.error is not None:
             raise self.error
         return cast(T, self.value)
+
+
+def all_of(parts: Iterable[Part[Sequence[T]]]) -> Sequence[T] | None:
+    """What all parts have; None if one of them is missing, because nobody knows how much it is."""
+    found: list[T] = []
+    for part in parts:
+        if part.error is not None:
+            return None
+        found += part.value or ()
+    return found
 
 
 @dataclass(slots=True)

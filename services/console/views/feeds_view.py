@@ -7,7 +7,16 @@ from datetime import datetime
 from tradepost.event.v1.event_pb2 import DeadLetter
 
 from services.console.reading.feeds_reading import Consumer
-from services.console.views.table import Cell, FilterField, Row, Table, number, service_field, when
+from services.console.views.table import (
+    Cell,
+    FilterField,
+    Row,
+    Table,
+    link_to,
+    number,
+    service_field,
+    when,
+)
 from services.console.wire.texts import duration_text, instant
 
 _CONSUMER_COLUMNS = ("Service", "Consumer", "Position", "Head", "Lag", "Owner", "Refused because")
@@ -86,7 +95,9 @@ def _consumer_row(consumer: Consumer) -> Row:
     return Row(
         (
             Cell(consumer.service),
-            Cell(one.consumer, link=f"feeds?service={consumer.service}&consumer={one.consumer}"),
+            Cell(
+                one.consumer, link=link_to("feeds", service=consumer.service, consumer=one.consumer)
+            ),
             number(one.position),
             number(one.head_position) if one.HasField("head_position") else Cell("unreachable"),
             lag,

@@ -16,7 +16,7 @@ from services.console.timeline.mail_entries import mail_state, mail_trouble
 from services.console.timeline.timeline import timeline
 from services.console.views import order_states
 from services.console.views.sagas_view import reasons_of
-from services.console.views.table import ActionForm, Cell, FilterField, Row, Table
+from services.console.views.table import ActionForm, Cell, FilterField, Row, Table, link_to
 from services.console.wire.facts import Fact
 from services.console.wire.texts import enum_word, instant, instant_text, money_text
 
@@ -119,7 +119,7 @@ def _lines(order: Order) -> Table:
     rows = tuple(
         Row(
             (
-                Cell(line.sku, link=f"stock?sku={line.sku}"),
+                Cell(line.sku, link=link_to("stock", sku=line.sku)),
                 Cell(line.name),
                 Cell(f"{line.quantity:,}", is_number=True),
                 Cell(money_text(line.unit_price), is_number=True),

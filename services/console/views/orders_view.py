@@ -7,7 +7,16 @@ from tradepost.order.v1.order_service_pb2 import ListOrdersRequest
 
 from services.console.views import order_states
 from services.console.views.query_values import QueryValues
-from services.console.views.table import Cell, FilterField, Row, Table, next_query, options_of, when
+from services.console.views.table import (
+    Cell,
+    FilterField,
+    Row,
+    Table,
+    link_to,
+    next_query,
+    options_of,
+    when,
+)
 from services.console.wire.texts import instant, money_text
 
 PAGE_SIZE = 50
@@ -52,7 +61,7 @@ def _row(order: Order) -> Row:
     return Row(
         (
             Cell(order.order_id, link=f"orders/{order.order_id}"),
-            Cell(order.customer_id, link=f"orders?customer={order.customer_id}"),
+            Cell(order.customer_id, link=link_to("orders", customer=order.customer_id)),
             order_states.state_cell(order.state, needs_review=order.needs_review),
             Cell(money_text(order.total), is_number=True),
             Cell(str(len(order.lines)), is_number=True),

@@ -4,19 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from tradepost.event.v1.event_pb2 import DeadLetter
 from tradepost.order.admin.v1.saga_pb2 import Saga
 
 from services.console.books.books import Books
 from services.console.books.books_reader import Progress
 from services.console.books.order_counts import percentile
-from services.console.reading.feeds_reading import Consumer
+from services.console.reading.feeds_reading import MOST_LETTERS, Consumer
 from services.console.reading.instances_reading import ListedInstances
 from services.console.views.books_view import is_complete, trouble_of
-from services.console.views.table import Cell, Row, Table, Tone, number
+from services.console.views.table import Cell, Row, Table, Tone, link_to, number
 from services.console.wire.texts import duration_text, instant
 
 # Rates and latencies are those of so many seconds.
 RECENT_S = 60.0
+# So many sagas for review are read at most.
+MOST_REVIEWS = 1_000
 _STATES = ("State", "Orders")
 _SERVICES = ("Service", "Passing", "Ready", "Ejected", "Failed of calls (10 s)")
 
@@ -45,20 +48,20 @@ def overview(
     books: Books,
     progress: Sequence[Progress],
     *,
-    reviews: Sequence[Saga],
-    oldest: Sequence[Saga],
-    consumers: Sequence[Consumer],
-    dead_letter_count: int,
+    reviews: Sequence[Saga] | None,
+    oldest: Sequence[Saga] | None,
+    consumers: Sequence[Consumer] | None,
+    dead_letters: Sequence[DeadLetter] | None,
     instances: Sequence[ListedInstances],
     now: datetime,
 ) -> Overview:
-    """Make the page of what was read."""
+    """Make the page of what was read; what could not be read is None, and no figure."""
     figures = (
         *_order_figures(books, progress, now),
-        _figure("Need review", len(reviews), "sagas?review=yes", bad="bad"),
+        _count("Need review", reviews, "sagas?review=yes", most=MOST_REVIEWS),
         _oldest_saga(oldest, now),
         _lag(consumers),
-        _figure("Dead letters", dead_letter_count, "feeds#dead-letters", bad="bad"),
+        _count("Dead letters", dead_letters, "feeds#dead-letters", most=MOST_LETTERS),
         _broken(trouble_of(books, progress, now)),
     )
     return Overview(figures, _states(books.orders.by_state), _services(instances))
@@ -80,18 +83,28 @@ def _order_figures(books: Books, progress: Sequence[Progress], now: datetime) ->
     )
 
 
-def _figure(label: str, value: int, link: str, *, bad: Tone) -> Figure:
-    return Figure(label, f"{value:,}", link, bad if value else "good")
+def _count(label: str, found: Sequence[object] | None, link: str, *, most: int) -> Figure:
+    """How many there are, of which `most` were read at most."""
+    if found is None:
+        return _unknown(label, link)
+    number = f"{len(found):,}"
+    text = number if len(found) < most else f"at least {number}"
+    return Figure(label, text, link, "bad" if found else "good")
+
+
+def _unknown(label: str, link: str, hint: str = "a service did not answer") -> Figure:
+    return Figure(label, "unknown", link, "warn", hint)
 
 
 def _broken(trouble: int | None) -> Figure:
     if trouble is None:
-        hint = "not everything could be read yet"
-        return Figure("Broken equations", "unknown", "books", "warn", hint)
-    return _figure("Broken equations", trouble, "books", bad="bad")
+        return _unknown("Broken equations", "books", "not everything could be read yet")
+    return Figure("Broken equations", f"{trouble:,}", "books", "bad" if trouble else "good")
 
 
-def _oldest_saga(oldest: Sequence[Saga], now: datetime) -> Figure:
+def _oldest_saga(oldest: Sequence[Saga] | None, now: datetime) -> Figure:
+    if oldest is None:
+        return _unknown("Oldest unfinished saga", "sagas")
     if not oldest:
         return Figure("Oldest unfinished saga", "none", "sagas", "good")
     age = now - instant(oldest[0].create_time)
@@ -99,10 +112,12 @@ def _oldest_saga(oldest: Sequence[Saga], now: datetime) -> Figure:
     return Figure("Oldest unfinished saga", duration_text(age), "sagas", tone, oldest[0].step)
 
 
-def _lag(consumers: Sequence[Consumer]) -> Figure:
+def _lag(consumers: Sequence[Consumer] | None) -> Figure:
+    if consumers is None:
+        return _unknown("Largest lag", "feeds")
     unknown = [one.key for one in consumers if not one.subscription.HasField("lag_count")]
     if unknown or not consumers:
-        return Figure("Largest lag", "unknown", "feeds", "warn", ", ".join(unknown[:1]))
+        return _unknown("Largest lag", "feeds", ", ".join(unknown[:1]))
     worst = max(consumers, key=lambda one: one.subscription.lag_count)
     lag = worst.subscription.lag_count
     tone: Tone = "warn" if lag else "good"
@@ -111,7 +126,7 @@ def _lag(consumers: Sequence[Consumer]) -> Figure:
 
 def _states(by_state: Mapping[str, int]) -> Table:
     rows = tuple(
-        Row((Cell(state, link=f"orders?state={state}"), number(count)))
+        Row((Cell(state, link=link_to("orders", state=state)), number(count)))
         for state, count in sorted(by_state.items(), key=lambda each: -each[1])
         if count > 0
     )
@@ -131,7 +146,7 @@ def _service(one: ListedInstances) -> Row:
     listed = Cell("no answer", tone="bad") if one.fault else number(passing)
     return Row(
         (
-            Cell(one.service, link=f"instances?service={one.service}"),
+            Cell(one.service, link=link_to("instances", service=one.service)),
             listed,
             number(ready, tone="good" if ready else "bad"),
             number(ejected, tone="bad" if ejected else ""),

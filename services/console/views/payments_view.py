@@ -19,6 +19,7 @@ from services.console.views.table import (
     Row,
     Table,
     Tone,
+    link_to,
     next_query,
     number,
     options_of,
@@ -118,7 +119,9 @@ def _payment(one: Payment) -> Row:
     tone: Tone = "good" if word == "CAPTURED" else "warn" if word.endswith("ING") else ""
     return Row(
         (
-            Cell(one.payment_id, link=f"payments?order={one.order_id}&payment={one.payment_id}"),
+            Cell(
+                one.payment_id, link=link_to("payments", order=one.order_id, payment=one.payment_id)
+            ),
             Cell(one.order_id, link=f"orders/{one.order_id}"),
             Cell(one.customer_id),
             Cell(word, tone=tone),
@@ -137,7 +140,7 @@ def _entry(one: LedgerEntry) -> Row:
     return Row(
         (
             number(one.sequence),
-            Cell(one.payment_id, link=f"payments?payment={one.payment_id}"),
+            Cell(one.payment_id, link=link_to("payments", payment=one.payment_id)),
             Cell(enum_word(LedgerPostingKind, one.kind, "LEDGER_POSTING_KIND_")),
             Cell(enum_word(LedgerAccount, one.account, "LEDGER_ACCOUNT_")),
             amount if is_debit else Cell(""),

@@ -17,6 +17,7 @@ from services.console.views.table import (
     FilterField,
     Row,
     Table,
+    link_to,
     next_query,
     number,
     options_of,
@@ -82,7 +83,7 @@ def levels_table(levels: Sequence[StockLevel], query: Mapping[str, str], token: 
     rows = tuple(
         Row(
             (
-                Cell(level.sku, link=f"stock?sku={level.sku}"),
+                Cell(level.sku, link=link_to("stock", sku=level.sku)),
                 number(level.on_hand_count),
                 number(level.held_count),
                 number(level.committed_count),
@@ -130,7 +131,7 @@ def _movement(one: StockMovement) -> Row:
     return Row(
         (
             number(one.sequence),
-            Cell(one.sku, link=f"stock?sku={one.sku}"),
+            Cell(one.sku, link=link_to("stock", sku=one.sku)),
             Cell(enum_word(StockMovementKind, one.kind, "STOCK_MOVEMENT_KIND_")),
             Cell(f"{one.on_hand_delta:+,}" if one.on_hand_delta else "", is_number=True),
             Cell(f"{one.held_delta:+,}" if one.held_delta else "", is_number=True),

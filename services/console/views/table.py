@@ -69,6 +69,11 @@ class ActionForm:
     help: str = ""
 
 
+def link_to(page: str, **query: str) -> str:
+    """The link to a page of the console with a filter, whose values may have any character."""
+    return f"{page}?{urlencode(query)}"
+
+
 def number(value: int, *, tone: Tone = "") -> Cell:
     """A number, written with thousands separators and aligned to the right."""
     return Cell(f"{value:,}", tone=tone, is_number=True)

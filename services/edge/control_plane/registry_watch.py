@@ -10,6 +10,7 @@ from discovery.registry.instance import Instance, Resolution
 from discovery.registry.protocols import Watcher
 from discovery.registry.resolver import Resolver
 from services.chassis.telemetry import logs
+from services.edge.resources.endpoints import has_address
 
 Instances = Mapping[str, tuple[Instance, ...]]
 
@@ -21,7 +22,8 @@ class RegistryWatch:
     service has an instance or `first_instances_s` seconds have passed, and all were asked for.
 
     While the registry can't be reached, and when it lists no instance of a service any more, the
-    last ones stay: Envoy finds out for itself whether they still answer.
+    last ones stay: Envoy finds out for itself whether they still answer. Instances that Envoy can't
+    dial count as if they were not listed.
     """
 
     def __init__(
@@ -65,12 +67,21 @@ class RegistryWatch:
 
     def _accept(self, service: str, resolution: Resolution) -> None:
         known = self._instances.get(service)
-        if known and not resolution.instances:
+        found = tuple(each for each in resolution.instances if has_address(each))
+        named = [each.instance_id for each in resolution.instances if not has_address(each)]
+        if named:
+            self._log.warning(
+                "instances_left_out",
+                target=service,
+                instances=named,
+                cause="Envoy dials IP addresses, and these are registered with a name",
+            )
+        if known and not found:
             self._log.warning("last_instances_stay", target=service, cause=resolution.error)
             return
-        if known == resolution.instances:
+        if known == found:
             return
-        self._instances[service] = resolution.instances
+        self._instances[service] = found
         self._publish()
 
     async def _end_wait(self) -> None:

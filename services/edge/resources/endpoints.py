@@ -22,7 +22,7 @@ def endpoints(service: str, instances: Sequence[Instance]) -> endpoint_pb2.Clust
     """
     processes: dict[str, list[endpoint_components_pb2.LbEndpoint]] = {}
     for each in instances:
-        if can_be_dialled(each):
+        if each.weight >= 1 and has_address(each):
             processes.setdefault(each.incarnation, []).append(_endpoint(each))
     return endpoint_pb2.ClusterLoadAssignment(
         cluster_name=service,
@@ -42,10 +42,8 @@ def page_endpoints(
     return endpoints(application, [each for each in instances if each.meta.get(PROTOCOL) == HTTP])
 
 
-def can_be_dialled(instance: Instance) -> bool:
+def has_address(instance: Instance) -> bool:
     """Whether Envoy can dial the instance: EDS takes IP addresses and sockets, but no names."""
-    if instance.weight < 1:
-        return False
     if instance.address.startswith(SOCKETS):
         return True
     try:

@@ -14,6 +14,7 @@ PAGES = [
     ("NOT_FOUND", 404, False, True),
     ("PERMISSION_DENIED", 403, False, True),
     ("INVALID_ARGUMENT", 400, False, True),
+    ("OUT_OF_RANGE", 400, False, True),
     ("FAILED_PRECONDITION", 409, False, True),
     ("ABORTED", 409, False, True),
     ("ALREADY_EXISTS", 409, False, True),
@@ -24,7 +25,15 @@ PAGES = [
     ("UNKNOWN", 500, False, False),
     ("DATA_LOSS", 500, False, False),
     ("UNIMPLEMENTED", 500, False, False),
+    ("CANCELLED", 500, False, False),
 ]
+
+
+def test_every_code_is_in_the_table() -> None:
+    """Only OK is no failure, and UNAUTHENTICATED leads to the login instead of to a page."""
+    assert {code for code, *_ in PAGES} == {
+        each.name for each in grpc.StatusCode if each.name not in {"OK", "UNAUTHENTICATED"}
+    }
 
 
 @pytest.mark.parametrize(("code", "status", "comes_back", "quotes"), PAGES)
@@ -113,6 +122,16 @@ async def test_a_part_of_a_page_leads_the_whole_page_to_the_login() -> None:
         assert answer.status_code == 401
         assert answer.headers["hx-redirect"] == "/shop/login?next=/shop/orders"
         assert answer.text == ""
+
+
+async def test_an_address_that_cannot_be_read_is_none() -> None:
+    """Anybody may send any header; the person is led back to what they asked for."""
+    async with shop_window() as shop, shop.browser() as browser:
+        headers = {"hx-request": "true", "hx-current-url": "http://["}
+        answer = await browser.get("/shop/orders", headers=headers)
+
+        assert answer.status_code == 401
+        assert answer.headers["hx-redirect"] == "/shop/login?next=/shop/orders"
 
 
 async def test_after_the_login_a_part_is_seen_in_its_page() -> None:

@@ -183,9 +183,9 @@ async def test_an_open_application_serves_this_machine_only(
         )
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "[::]", ""])
-def test_an_address_of_every_interface_is_not_registered(host: str) -> None:
-    """The edge can't dial it: an address to advertise is asked for."""
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "[::]", "", "shop.internal"])
+def test_an_address_that_the_edge_cannot_dial_is_not_registered(host: str) -> None:
+    """That of every interface, or a name: an address to advertise is asked for."""
     with pytest.raises(SettingError, match="TRADEPOST_WEB_ADVERTISE_ADDRESS: must be set"):
         web_settings(host=host).check_address()
     web_settings(host=host, advertise_address="10.0.0.7").check_address()

@@ -30,12 +30,11 @@ def test_a_form_without_reason_or_request_id_is_refused(values: dict[str, str]) 
 
 def test_a_missing_or_unreadable_value_is_refused() -> None:
     """The text says which value it is."""
-    intention = intention_of(form(delta="many"))
-
     with pytest.raises(InvalidFormError, match="sku"):
-        intention.value("sku")
-    with pytest.raises(InvalidFormError, match="delta"):
-        intention.whole("delta")
+        intention_of(form()).value("sku")
+    for number in ("many", "1" * 20, f"-{'1' * 20}", "1" * 5_000):
+        with pytest.raises(InvalidFormError, match="delta"):
+            intention_of(form(delta=number)).whole("delta")
 
 
 def test_the_same_form_has_the_same_id_for_each_subject() -> None:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
-from tradepost.event.v1.event_pb2 import Subscription
+from tradepost.event.v1.event_pb2 import DeadLetter, Subscription
 
 from services.console.books.books import Books
 from services.console.books.books_reader import Progress
-from services.console.reading.feeds_reading import Consumer
+from services.console.reading.feeds_reading import MOST_LETTERS, Consumer
 from services.console.views.overview_view import Overview, overview
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -25,26 +25,50 @@ UNKNOWN = Consumer("payment", Subscription(consumer="c"))
         ([CURRENT, BEHIND], ("2", "warn", "order/b")),
         ([CURRENT, BEHIND, UNKNOWN], ("unknown", "warn", "payment/c")),
         ([], ("unknown", "warn", "")),
+        (None, ("unknown", "warn", "a service did not answer")),
     ],
 )
 def test_a_lag_that_nobody_knows_is_not_zero(
-    consumers: list[Consumer], shown: tuple[str, str, str]
+    consumers: list[Consumer] | None, shown: tuple[str, str, str]
 ) -> None:
     """A consumer whose feed can't be reached may be far behind."""
     assert figure(page(Books(), consumers=consumers), "Largest lag") == shown
 
 
+@pytest.mark.parametrize("label", ["Need review", "Oldest unfinished saga", "Dead letters"])
+def test_what_a_service_did_not_answer_is_no_zero(label: str) -> None:
+    """The order service is down: nobody knows what waits there."""
+    shown = figure(page(Books(), is_read=False), label)
+
+    assert shown == ("unknown", "warn", "a service did not answer")
+    assert figure(page(Books()), label)[1] == "good"
+
+
+def test_a_list_that_was_read_in_part_says_so() -> None:
+    """What comes after the last one that was read is not counted."""
+    shown = figure(page(Books(), dead_letters=[DeadLetter()] * MOST_LETTERS), "Dead letters")
+
+    assert shown == ("at least 500", "bad", "")
+
+
 def page(
-    books: Books, *read: tuple[str, bool], consumers: Sequence[Consumer] = (CURRENT,)
+    books: Books,
+    *read: tuple[str, bool],
+    consumers: Sequence[Consumer] | None = (CURRENT,),
+    dead_letters: Sequence[DeadLetter] = (),
+    is_read: bool = True,
 ) -> Overview:
-    """The page of these books, whose sources were read to their end or not."""
+    """The page of these books, whose sources were read to their end or not.
+
+    Unless it `is_read`, no service has answered what the page itself asks.
+    """
     return overview(
         books,
         [Progress(source, "", NOON if is_complete else None, "") for source, is_complete in read],
-        reviews=(),
-        oldest=(),
+        reviews=() if is_read else None,
+        oldest=() if is_read else None,
         consumers=consumers,
-        dead_letter_count=0,
+        dead_letters=dead_letters if is_read else None,
         instances=(),
         now=NOON,
     )

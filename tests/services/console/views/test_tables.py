@@ -1,6 +1,7 @@
 """Tables and filters, made of messages and URLs."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 from tradepost.event.v1.event_pb2 import DeadLetter, Event, Subscription
 from tradepost.order.v1.order_pb2 import Order, OrderState
@@ -48,6 +49,17 @@ def test_the_next_page_keeps_the_filter() -> None:
     """A link to the next page is the same list, further on."""
     assert next_query({"customer": "ann", "state": "", "page": "1"}, "2") == "customer=ann&page=2"
     assert next_query({"customer": "ann"}, "") == ""
+
+
+def test_a_link_leads_to_the_very_customer() -> None:
+    """An id may have characters that mean something in a URL."""
+    order = Order(
+        order_id="ord_1", customer_id="a+b&c=d#e%20", state=OrderState.ORDER_STATE_CONFIRMED
+    )
+    (row,) = orders_table([order], {}, "").rows
+    query = parse_qs(urlsplit(row.cells[1].link).query)
+
+    assert query == {"customer": [order.customer_id]}
 
 
 def test_two_lists_of_a_page_are_turned_each_by_itself() -> None:

@@ -4,6 +4,9 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from structlog.testing import capture_logs
 
 from discovery.registry.memory import MemoryRegistry
 from services.edge.control_plane.registry_watch import Instances, RegistryWatch
@@ -74,3 +77,23 @@ async def test_a_service_that_nobody_serves_does_not_stop_the_others() -> None:
         await told.clock.settle()
 
         assert told.names()[1:] == [{"order": ["order-1"], "payment": ["payment-2"]}]
+
+
+async def test_an_instance_with_a_name_for_an_address_is_left_out() -> None:
+    """Envoy dials addresses only: the log names it, and the last ones that can be dialled stay."""
+    named = replace(ORDER, instance_id="order-9", address="order.internal", incarnation="other")
+    with capture_logs() as lines:
+        async with watching() as told:
+            await told.registry.register(PAYMENT)
+            await told.registry.register(named)
+            await told.clock.settle()
+            assert told.names() == []
+            await told.registry.register(ORDER)
+            await told.clock.settle()
+            await told.registry.deregister(ORDER)
+            await told.clock.settle()
+
+            assert told.names() == [{"order": ["order-1"], "payment": ["payment-2"]}]
+    left_out = [line["instances"] for line in lines if line["event"] == "instances_left_out"]
+    assert left_out == [["order-9"]] * 3
+    assert [line["target"] for line in lines if line["event"] == "last_instances_stay"] == ["order"]
