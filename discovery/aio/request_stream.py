@@ -54,10 +54,18 @@ class WrittenRequests:
         self._queue: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue(maxsize=1)
         self._half_closed = False
         self._rpc: grpc.aio.Call | None = None
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def carried_by(self, rpc: grpc.aio.Call | None) -> None:
         """Set the call that reads the requests; writing is over when that call ends."""
         self._rpc = rpc
+        if rpc is not None:
+            # Once for the stream: a call forgets no callback before its end.
+            rpc.add_done_callback(self._over)
+
+    def _over(self, _: object) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         """Yield each written request until `done_writing`."""
@@ -82,20 +90,10 @@ class WrittenRequests:
     async def _put(self, written: tuple[Any, ...]) -> None:
         """Put a request into the queue; wait until it is taken or the RPC ends."""
         if not self._is_over():
-            loop = asyncio.get_running_loop()
-            ended: asyncio.Future[None] = loop.create_future()
-
-            def over(_: object) -> None:
-                if not ended.done():
-                    ended.set_result(None)
-
-            if self._rpc is not None:
-                self._rpc.add_done_callback(over)
-            handing_over = loop.create_task(self._queue.put(written))
+            handing_over = asyncio.ensure_future(self._queue.put(written))
             try:
-                await asyncio.wait([handing_over, ended], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([handing_over, self._ended], return_when=asyncio.FIRST_COMPLETED)
             finally:
-                ended.cancel()
                 handing_over.cancel()
         if self._is_over():
             raise asyncio.InvalidStateError(_ENDED)

@@ -263,7 +263,13 @@ class Stream:
 
     def record_end(self, telemetry: CallTelemetry) -> None:
         """Record the end of the stream: that of its last attempt, or the error on this side."""
-        telemetry.end(None if self._failure is None else code_of(self._failure))
+        rpc = None if self._attempt is None else self._attempt.rpc
+        if self._failure is not None:
+            telemetry.end(code_of(self._failure))
+        elif rpc is None:
+            telemetry.end(None)
+        else:
+            call_status.when_final(rpc, telemetry.end)
 
     def collected(self) -> None:
         """Cancel the RPC if it is unfinished when its call is collected, as grpc.aio does."""

@@ -137,6 +137,8 @@ class Subchannel:
         calls. The first look is late enough for a call that picked it, but isn't made yet.
         """
         self._watch_task.cancel()
+        # Nobody picks it any more: a look at its state must not begin another health stream.
+        self._health_request = None
         self._stop_health()
         own_calls: Any = getattr(self._native, "_active_calls", self._calls)
         while True:

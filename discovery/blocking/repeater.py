@@ -95,7 +95,7 @@ class Repeater:
     def limit_s(self, call: CallState) -> float | None:
         """How long the attempt under way may wait for its first message; None: without a limit."""
         method = self._method
-        return attempt_limit_s(method.retry, call.attempts_before, safe=method.safe)
+        return attempt_limit_s(method.retry, call.failed_before, safe=method.safe)
 
     def gave_up(self, call: CallState, limit_s: float) -> EndedCallError:
         """Count the attempt that was given up as a failure of its instance; return its error."""

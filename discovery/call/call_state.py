@@ -80,6 +80,7 @@ class CallState:
 
     - `attempt`: the current one, a call of grpc's own.
     - `attempts_before`: how many were sent before it. `excluded`: the subchannels they went to.
+    - `failed_before`: how many failed before it, also those that found no instance.
     - `other_instance_only`: a hedge may go only to an instance that isn't excluded.
     - `uncommitted`: the attempts of a stream that may still be repeated (asyncio driver only).
 
@@ -96,6 +97,7 @@ class CallState:
     codec: tuple[Any, Any] = (None, None)
     deadline_s: float | None = None
     excluded: tuple[Connection, ...] = ()
+    failed_before: int = 0
     holds_permit: bool = False
     in_loop: bool = False
     now_s: float = 0.0
@@ -134,6 +136,7 @@ class CallState:
 
     def turn_to_next(self) -> None:
         """Prepare the next attempt after a failed one: prefer another instance."""
+        self.failed_before += 1
         if self.subchannel is not None:
             # Without a picked instance nothing was sent, so no attempt was made.
             self.attempts_before += 1

@@ -28,6 +28,21 @@ _STATUS_DETAILS = "grpc-status-details-bin"
 _TOO_LARGE = re.compile(r"message larger than max|message exceeds maximum size", re.IGNORECASE)
 
 
+# What grpc's blocking driver says of errors that the caller's own code has raised.
+_OWN_REQUESTS = frozenset({"Exception iterating requests!", "Exception serializing request!"})
+_OWN_READING = "Exception deserializing response!"
+
+
+def is_own_request(code: grpc.StatusCode, details: str | None) -> bool:
+    """Whether the program's own requests ended the call, which says nothing of the instance."""
+    return code in APPLICATION_FAULTS and details in _OWN_REQUESTS
+
+
+def is_unreadable_answer(code: grpc.StatusCode, details: str | None) -> bool:
+    """Whether the instance has answered, and the program could not read it."""
+    return code in APPLICATION_FAULTS and details == _OWN_READING
+
+
 def is_too_large(code: grpc.StatusCode, details: str | None) -> bool:
     """Whether a message was above a size limit of either side, which is no sign of overload.
 

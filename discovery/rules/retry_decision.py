@@ -164,14 +164,14 @@ class ChannelRetries:
             self.throttle.succeeded()
 
 
-def attempt_limit_s(policy: RetryPolicy, attempts_before: int, *, safe: bool) -> float | None:
+def attempt_limit_s(policy: RetryPolicy, failed_before: int, *, safe: bool) -> float | None:
     """How long the next attempt may take before another one is made (gRFC A6's extension).
 
     None: as long as the call; so may the last attempt of a call, as in C-core.
     """
     if policy.attempt_timeout_s is None or not safe or attempt_number.current():
         return None
-    is_last = attempts_before + 1 >= policy.max_attempts
+    is_last = failed_before + 1 >= policy.max_attempts
     return None if is_last else policy.attempt_timeout_s
 
 

@@ -10,7 +10,14 @@ import grpc
 
 from discovery.aio.call_status import snapshot
 from discovery.aio.layers.by_kind import by_kind
-from discovery.aio.sent import AioLayer, StreamAttempt, StreamSend, StreamSent, UnarySend
+from discovery.aio.sent import (
+    AioLayer,
+    PendingStream,
+    StreamAttempt,
+    StreamSend,
+    StreamSent,
+    UnarySend,
+)
 from discovery.balancing import attempt_outcome
 from discovery.call.call_state import CallState
 from discovery.clock import Clock
@@ -28,7 +35,7 @@ def _unary(method: Method, below: UnarySend) -> UnarySend:
         return below
 
     async def send(call: CallState) -> Any:
-        limit_s = attempt_limit_s(method.retry, call.attempts_before, safe=method.safe)
+        limit_s = attempt_limit_s(method.retry, call.failed_before, safe=method.safe)
         deadline_s = call.deadline_s
         if limit_s is None or (deadline_s is not None and deadline_s <= call.now_s + limit_s):
             return await below(call)
@@ -53,17 +60,19 @@ async def first_message(
     Raises what the attempt ended with, and DEADLINE_EXCEEDED if it is given up.
     """
     attempts: Any = call.uncommitted
-    limit_s = attempt_limit_s(method.retry, call.attempts_before, safe=method.safe)
+    limit_s = attempt_limit_s(method.retry, call.failed_before, safe=method.safe)
     if limit_s is None:
         attempt: StreamAttempt = await attempts.first_message(sent)
         return attempt
+    if isinstance(sent, PendingStream):
+        # It waits for an instance, which is no instance's fault and not the attempt's time.
+        sent = await sent.start()
     loop = asyncio.get_running_loop()
     reading = loop.create_task(attempts.first_message(sent))
     pause = loop.create_task(clock.sleep(limit_s))
     try:
         await asyncio.wait([reading, pause], return_when=asyncio.FIRST_COMPLETED)
-        # Without an instance it is the pick that waits.
-        if not (reading.done() or attempts.committed or call.subchannel is None):
+        if not (reading.done() or attempts.committed):
             raise _given_up(method, clock, call, limit_s)
         first: StreamAttempt = await reading
         return first

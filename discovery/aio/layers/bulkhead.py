@@ -90,9 +90,10 @@ class _Queue:
         finally:
             self.bulkhead.leave_queue(permit)
         call.now_s = self.clock.monotonic()
+        if turn.cancelled():
+            # Also if another call, which ended with the channel, has just left it the permit.
+            raise asyncio.CancelledError
         if not permit.held:
-            if turn.cancelled():
-                raise asyncio.CancelledError
             raise deadline.spent(method.path)
 
     async def _until_deadline(self, turn: "asyncio.Future[None]", call: CallState) -> None:

@@ -15,9 +15,16 @@ from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
 from discovery.blocking.subchannel import Subchannel
 from discovery.call.call_state import CallState
 from discovery.clock import Clock
+from discovery.rules.failure_codes import (
+    APPLICATION_FAULTS,
+    is_own_request,
+    is_unreadable_answer,
+)
 from discovery.rules.method import Kind, Method
 
 _OK = grpc.StatusCode.OK
+# Codes of which only the details tell whose fault it is.
+_TOLD_BY_DETAILS = APPLICATION_FAULTS | {grpc.StatusCode.RESOURCE_EXHAUSTED}
 _RESPONSES = frozenset({Kind.UNARY_STREAM, Kind.STREAM_STREAM})
 
 # Called when an attempt has ended, with its code and, if it failed, its error.
@@ -81,8 +88,12 @@ def _observe(  # noqa: PLR0917 - all but the last two are bound once for each at
     now_s = clock.monotonic()
     took_s = now_s - began_s
     # Before the lock, since grpc's call takes one of its own.
-    shed = code is grpc.StatusCode.RESOURCE_EXHAUSTED and error is not None
-    details = error.details() if shed else None
+    told = code in _TOLD_BY_DETAILS and error is not None
+    details = error.details() if told else None
+    if is_own_request(code, details):
+        return
+    if is_unreadable_answer(code, details):
+        code = _OK
     with lock:
         record, lost = subchannel.record, was_lost(code, subchannel)
         if method.kind is Kind.UNARY_UNARY and code is not _OK:

@@ -18,7 +18,7 @@ def layer() -> BlockingLayer:
             return below
 
         def send(call: CallState) -> Sent:
-            limit_s = attempt_limit_s(method.retry, call.attempts_before, safe=method.safe)
+            limit_s = attempt_limit_s(method.retry, call.failed_before, safe=method.safe)
             deadline_s = call.deadline_s
             if limit_s is None or (deadline_s is not None and deadline_s <= call.now_s + limit_s):
                 return below(call)

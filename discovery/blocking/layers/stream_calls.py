@@ -49,7 +49,8 @@ class UnaryStreamCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[ty
         self._stop_timer: Callable[[], None] = _nothing_to_stop
         self._limit_s = 0.0
         self._gave_up: Any = None
-        self._attempt: Any = self._begin()
+        self._attempt: Any = None
+        self._attempt = self._begin()
 
     def _begin(self) -> Any:
         """Begin the next attempt and return it; if nothing was sent, the error as an ended call."""
@@ -59,6 +60,11 @@ class UnaryStreamCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[ty
             attempt = self._below(self._call_state)
         except grpc.RpcError as error:
             attempt = as_call(error)
+        except BaseException:
+            # What isn't an answer, such as an error of the program's own policy, ends the call.
+            self._end.attempt_ended(grpc.StatusCode.UNKNOWN)
+            self._end.is_last()
+            raise
         if self._cancelled:
             attempt.cancel()
         on_attempt_end(attempt, self._end.attempt_ended)
@@ -148,7 +154,7 @@ class UnaryStreamCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[ty
         """End the stream. Returns False if it had ended already."""
         self._cancelled = True
         self._end.is_last()
-        return bool(self._attempt.cancel())
+        return self._attempt is not None and bool(self._attempt.cancel())
 
     def is_active(self) -> bool:
         return bool(self._attempt.is_active())

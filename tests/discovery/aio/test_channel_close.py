@@ -194,6 +194,36 @@ async def test_a_call_may_be_attempted_again_within_the_grace(start: Start, open
     assert await waiting == b"a:x"
 
 
+@pytest.mark.parametrize("kind", ["unary", "stream"])
+async def test_a_call_that_has_its_turn_as_the_channel_closes_is_cancelled(
+    start: Start, open_to: Open, kind: str
+) -> None:
+    """The stream that held the only place ends in the same moment, and leaves it to the queue."""
+    server = await start("a")
+    channel = open_to(server, service_config={"bulkhead": {"maxCalls": 1, "maxQueued": 5}})
+    await ready(channel, 1)
+    chat = channel.stream_stream(path("Chat"))()
+    await chat.write(b"x")
+    await chat.read()
+    queued: Any = (
+        channel.unary_unary(path("Get"))(b"x")
+        if kind == "unary"
+        else channel.unary_stream(path("Watch"))(b"x")
+    )
+    waiting = asyncio.ensure_future(queued.read() if kind == "stream" else awaited(queued))
+    await asyncio.sleep(0)
+
+    await channel.close()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def awaited(call: Any) -> Any:
+    """Await a call, so that it begins."""
+    return await call
+
+
 @pytest.mark.parametrize(("grace_s", "cancelled"), [(None, True), (30.0, False)])
 async def test_a_call_that_waits_for_its_turn_ends_with_the_channel(
     start: Start, open_to: Open, grace_s: float | None, *, cancelled: bool

@@ -16,7 +16,7 @@ from discovery.rules.bulkhead import Bulkhead
 from tests.discovery.blocking.conftest import OpenBlocking, StartInBackground
 from tests.support.discovery.blocking.background_loop import Background
 from tests.support.discovery.blocking.manual_readiness import ready
-from tests.support.discovery.probe_service import Probe, path
+from tests.support.discovery.probe_service import Probe, Refusal, path
 
 
 class QueuedCallers:
@@ -145,3 +145,30 @@ def test_a_stream_holds_its_slot_until_it_ends(callers: QueuedCallers) -> None:
     assert ended.wait(60)
     while callers.bulkhead.in_flight:
         pass
+
+
+def test_a_stream_whose_next_attempt_can_not_begin_leaves_its_slot(
+    start: StartInBackground, open_to: OpenBlocking
+) -> None:
+    """The program's own policy raises at the second pick, twice as often as there are slots."""
+    server = start("a")
+    config = {"bulkhead": {"maxCalls": 2, "maxQueued": 0}}
+    channel = open_to(server, policy=only_first_picks, service_config=config)
+    for _ in range(4):
+        server.script.append(Refusal(StatusCode.UNAVAILABLE))
+        with pytest.raises(KeyError):
+            next(channel.unary_stream(path("Watch"))(b"x"))
+
+    bulkhead: Any = channel.process_state()
+    assert bulkhead.bulkhead.in_flight == 0
+
+
+def only_first_picks(candidates: Any, _: Any) -> Any:
+    """A policy with a fault: it raises when an instance is excluded."""
+
+    def pick(_now_s: float, excluded: Any) -> Any:
+        if excluded:
+            raise KeyError("a fault of the program's policy")
+        return candidates[0]
+
+    return pick
