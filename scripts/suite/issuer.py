@@ -54,10 +54,16 @@ def new_key() -> SigningKey:
 
 
 class Issuer:
-    """Signs with the newest of its keys; tokens that older ones signed stay valid."""
+    """Signs with the newest of its keys; tokens that older ones signed stay valid.
 
-    def __init__(self, *, clock: Clock, keys: Iterable[SigningKey] = ()) -> None:
+    A token is valid for `valid_s` seconds, unless it is asked for another time.
+    """
+
+    def __init__(
+        self, *, clock: Clock, keys: Iterable[SigningKey] = (), valid_s: float = VALID_S
+    ) -> None:
         self._clock = clock
+        self._valid_s = valid_s
         self._keys = list(keys) or [new_key()]
 
     @property
@@ -92,7 +98,7 @@ class Issuer:
         if len(self._keys) > 1:
             del self._keys[0]
 
-    def token(self, subject: str, *roles: str, valid_s: float = VALID_S, **claims: Any) -> str:
+    def token(self, subject: str, *roles: str, valid_s: float | None = None, **claims: Any) -> str:
         """Sign a token for a person with roles, such as "CUSTOMER".
 
         Further claims are added, or replace those of the same name.
@@ -105,7 +111,7 @@ class Issuer:
             "roles": list(roles),
             "iat": now_s,
             "nbf": now_s,
-            "exp": int(now_s + valid_s),
+            "exp": int(now_s + (self._valid_s if valid_s is None else valid_s)),
             **claims,
         }
         headers = {"kid": self.newest.key_id}

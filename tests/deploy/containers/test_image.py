@@ -26,7 +26,7 @@ def replay(*options: str, under: tuple[str, ...] = ()) -> subprocess.CompletedPr
     """What a run in containers prints, and its exit status."""
     command = [*under, "./scripts/run", "--containers", "--json", "/dev/null", *options]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=WAIT_S * 4, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=WAIT_S * 8, check=False
     )
 
 

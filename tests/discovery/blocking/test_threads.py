@@ -12,8 +12,9 @@ from tests.discovery.blocking.conftest import OpenBlocking, StartInBackground
 from tests.support.discovery.blocking.background_loop import Background
 from tests.support.discovery.blocking.manual_readiness import ready
 from tests.support.discovery.probe_service import Probe, Refusal, path
+from tests.support.limits import WAIT_S
 
-MANY = 2_000
+MANY = 500
 # Threads of grpc, and timers of connections, that come and go.
 FEW = 10
 LIMITED = {
@@ -50,7 +51,7 @@ def begin(channel: blocking.BlockingChannel, number: int, **options: Any) -> lis
 def test_unanswered_futures_share_a_thread(
     silent: Probe, open_to: OpenBlocking, background: Background
 ) -> None:
-    """2,000 futures in flight hold hardly more threads than one; each gets its own answer."""
+    """Many futures in flight hold hardly more threads than one; each gets its own answer."""
     channel = open_to(silent)
     ready(channel, 1)
     first = begin(channel, 1)
@@ -62,7 +63,7 @@ def test_unanswered_futures_share_a_thread(
     assert threading.active_count() < threads + FEW
 
     background.loop.call_soon_threadsafe(silent.gate.set)
-    assert [one.result(120) for one in futures] == [b"a:%d" % number for number in range(MANY)]
+    assert [one.result(WAIT_S) for one in futures] == [b"a:%d" % number for number in range(MANY)]
     assert first[0].result(120) == b"a:0"
 
 
@@ -120,7 +121,7 @@ def test_many_futures_are_retried(start: StartInBackground, open_to: OpenBlockin
 
     futures = begin(channel, 40)
 
-    assert [one.result(120)[2:] for one in futures] == [b"%d" % number for number in range(40)]
+    assert [one.result(WAIT_S)[2:] for one in futures] == [b"%d" % number for number in range(40)]
     assert not a.script
 
 

@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.support.certificates.authority import Authority
 # The library only warns of damage that it will refuse some day.
 pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number")
 
-GOOD = Authority().issue("order")
+GOOD = Authority().issue("order", not_after=timedelta(hours=12))
 
 
 def with_one_byte_changed(pem: bytes) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from discovery.clock import SystemClock
 from scripts.suite.issuer import Issuer, new_key
 from scripts.suite.secure.bearer_token import bearer
 from tests.support.attempts.outsider import Metadata
+from tests.support.identity.known_callers import LONG_S
 
 # An operator may call nearly everything, so that only the token can be what is refused.
 SUBJECT, ROLE = "mallory", "OPERATOR"
@@ -47,7 +48,10 @@ def _forged(issuer: Issuer) -> Iterator[tuple[str, str]]:
     claims = jwt.decode(good, options={"verify_signature": False})
     public = next(iter(issuer.jwks()["keys"]))
     key_id = {"kid": public["kid"]}
-    yield "a token that another issuer signed", Issuer(clock=SystemClock()).token(SUBJECT, ROLE)
+    yield (
+        "a token that another issuer signed",
+        Issuer(clock=SystemClock(), valid_s=LONG_S).token(SUBJECT, ROLE),
+    )
     forged = jwt.encode(claims, new_key().private, algorithm="ES256", headers=key_id)
     yield "the same under the id of a known key", forged
     yield (

@@ -18,6 +18,8 @@ from services.chassis.identity.security import Security
 from services.chassis.identity.tokens import TokenVerifier
 
 PEER_KEY = "test-peer"
+# Many tests make their tokens when they are collected, long before they run.
+LONG_S = 12 * 3_600.0
 
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -28,7 +30,7 @@ class KnownCallers:
     def __init__(self, *, clock: Clock | None = None) -> None:
         clock = clock or SystemClock()
         self._clock = clock
-        self.issuer = Issuer(clock=clock)
+        self.issuer = Issuer(clock=clock, valid_s=LONG_S)
 
     @property
     def security(self) -> Security:

@@ -206,7 +206,8 @@ class _Opening:
         dependencies = Dependencies(
             *own,
             ParticipantChannels(inventory, payment),
-            SagaSettings(),
+            # A busy machine may take longer for many orders at once than a shop would.
+            SagaSettings(deadline_s=WAIT_S / 2, hold_ttl_s=3 * WAIT_S),
             FeedChannels(orders, money, stock),
             retention=self._retention(orders, money, stock, mails),
         )

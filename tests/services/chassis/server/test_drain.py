@@ -16,6 +16,7 @@ from discovery.registry.memory import MemoryRegistry
 from services.chassis.request.errors import DrainingError
 from tests.support.chassis.echo_service import Echo, echo_server, path
 from tests.support.chassis.rich_status import refusal
+from tests.support.limits import WAIT_S
 
 Code = grpc.StatusCode
 Connect = Callable[[str], grpc.aio.Channel]
@@ -63,7 +64,7 @@ async def test_no_call_fails_while_instances_drain_under_load() -> None:
     registry = MemoryRegistry()
 
     def instance(number: int) -> AbstractAsyncContextManager[Echo]:
-        settings = {"drain_s": 0.1, "instance_id": f"echo-{number}"}
+        settings = {"drain_s": 0.1, "stop_grace_s": WAIT_S, "instance_id": f"echo-{number}"}
         return echo_server(registrar=registry, settings=settings)
 
     async with (
