@@ -7,6 +7,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
+from discovery.clock import SystemClock
 from tests.support.discovery.probe_service import Open, Refusal, Start, path, ready, subchannels
 from tests.support.limits import WAIT_S
 
@@ -34,5 +35,5 @@ async def test_it_is_closed_however_its_last_call_ends(
 
     assert isinstance(outcome, grpc.aio.AioRpcError) == bool(refusals)
     async with asyncio.timeout(WAIT_S):
-        while native.get_state() is not grpc.ChannelConnectivity.SHUTDOWN:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+        while native.get_state() is not grpc.ChannelConnectivity.SHUTDOWN:
+            await SystemClock().sleep(0.05)

@@ -7,7 +7,6 @@ import httpx2
 import pytest
 
 from scripts.suite.issuer import Issuer
-from services.web.session import SESSION_S
 from tests.support.web.shop_window import (
     ShopWindow,
     add_to_basket,
@@ -74,23 +73,6 @@ async def test_a_basket_from_before_the_login_is_kept() -> None:
         await sign_in(browser)
 
         assert basket(await browser.get("/shop/")) == "tea"
-
-
-async def test_the_next_person_finds_nothing_of_the_one_before() -> None:
-    """Somebody went away without signing out; they themselves would find their basket again."""
-    async with shop_window() as shop, shop.browser() as browser:
-        await sign_in(browser)
-        await add_to_basket(browser, "tea")
-        shop.clock.moved_s = SESSION_S / 2
-        assert not await is_signed_in(browser)
-        shop.clock.moved_s = 0
-        await sign_in(browser)
-        assert basket(await browser.get("/shop/")) == "tea"
-        shop.issuer.subject = "901"
-        await sign_in(browser)
-
-        assert (await browser.get("/shop/whoami")).json()["subject"] == "901"
-        assert basket(await browser.get("/shop/")) != "tea"
 
 
 @pytest.mark.parametrize("state", ["wrong", "", None])

@@ -152,3 +152,20 @@ async def test_people_with_a_long_token_learn_that_it_is_too_long() -> None:
 
         assert answer.status_code == 500
         assert "have the identity provider put fewer claims into access tokens" in answer.text
+
+
+async def test_the_next_person_finds_nothing_of_the_one_before() -> None:
+    """Somebody went away without signing out; they themselves would find their basket again."""
+    async with shop_window() as shop, shop.browser() as browser:
+        await sign_in(browser)
+        await add_to_basket(browser, "tea")
+        shop.clock.moved_s = SESSION_S / 2
+        assert (await browser.get("/shop/whoami")).json()["subject"] is None
+        shop.clock.moved_s = 0
+        await sign_in(browser)
+        assert basket(await browser.get("/shop/")) == "tea"
+        shop.issuer.subject = "901"
+        await sign_in(browser)
+
+        assert (await browser.get("/shop/whoami")).json()["subject"] == "901"
+        assert basket(await browser.get("/shop/")) != "tea"

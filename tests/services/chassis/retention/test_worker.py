@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
+from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_horizon import RETENTION
 from services.chassis.log.event_log import EventLog
@@ -71,7 +72,7 @@ async def test_no_other_instance_takes_over_a_long_pass(
             while not worker.removed:
                 await clock.advance(PAUSE_S)
                 # Reads and writes take real time.
-                await asyncio.sleep(0.001)
+                await SystemClock().sleep(0.001)
                 if finder.page:
                     assert await database.write(other.claim_due, RETENTION, 1) == ()
         await worker.drain()
