@@ -29,7 +29,9 @@ def to_mime(email: Email) -> Message:
     message = Message()
     for name, value in _headers(email):
         message[name] = Header(value).encode() if name == "Subject" else value
-    message.set_payload(email.body, "us-ascii" if email.body.isascii() else "utf-8")
+    # As UTF-8 a body is written in base64, whose lines are short, whatever those of the text are.
+    is_plain = _PLAIN_BODY.fullmatch(email.body) is not None
+    message.set_payload(email.body, "us-ascii" if is_plain else "utf-8")
     return message
 
 

@@ -7,6 +7,7 @@ Somebody may have changed the reservation directly, so that its state does not a
 step then reads the reservation and concludes from its state.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 import grpc
@@ -32,7 +33,7 @@ from services.chassis.saga.model import Contradiction, Done, StepCall, failure_r
 from services.order.domain import commands
 from services.order.domain.events import Line, Refusal, RefusalReason, Shortage
 from services.order.domain.reviews import RESERVATION_ENDED
-from services.order.domain.state import Order
+from services.order.domain.state import Order, ReturnState
 from services.order.domain.steps import COMMIT, FULFILL, INVENTORY, RELEASE, RESERVE, RESTOCK
 
 # The largest quantity of one line of ReserveStock and of ReturnStock; more of one SKU goes into
@@ -134,7 +135,11 @@ class InventoryCalls:
         return _contradiction(FULFILL, reservation)
 
     async def restock(self, order: Order, call: StepCall) -> Done | Contradiction:
-        """Take back the goods of the return that is under way."""
+        """Take back the goods of the return that is under way.
+
+        Somebody may have taken them back directly. The step is done if all that returns have asked
+        for so far is back.
+        """
         current = order.pending_returns[0]
         request = rpc.ReturnStockRequest(
             request_id=step_id(current.return_id, RESTOCK, order.attempt_of(RESTOCK)),
@@ -142,10 +147,28 @@ class InventoryCalls:
             lines=[rpc.ReturnLine(sku=sku, quantity=n) for sku, n in _split(current.lines)],
             reason=current.reason,
         )
-        response = await self._stub.ReturnStock(request, timeout=call.timeout_s)
+        try:
+            response = await self._stub.ReturnStock(request, timeout=call.timeout_s)
+        except grpc.aio.AioRpcError as error:
+            if failure_reason(error) != _ALL_IS_BACK or not await self._is_back(order, call):
+                raise
+            return Done.DONE
         if response.reservation.state == ReservationState.RESERVATION_STATE_FULFILLED:
             return Done.DONE
         return _contradiction(RESTOCK, response.reservation)
+
+    async def _is_back(self, order: Order, call: StepCall) -> bool:
+        """Whether inventory has all goods of the returns that ended, and of the next one."""
+        asked = rpc.GetReservationRequest(reservation_id=order.reservation_id)
+        response = await self._stub.GetReservation(asked, timeout=call.timeout_s)
+        back: Counter[str] = Counter()
+        for line in response.reservation.lines:
+            back[line.sku] += line.returned_quantity
+        ended = (each for each in order.returns if each.state is ReturnState.RETURNED)
+        wanted: Counter[str] = Counter()
+        for each in (*ended, order.pending_returns[0]):
+            wanted.update({line.sku: line.quantity for line in each.lines})
+        return wanted <= back
 
     async def _in_conflict(
         self, error: grpc.aio.AioRpcError, order: Order, call: StepCall
@@ -157,6 +180,9 @@ class InventoryCalls:
         response = await self._stub.GetReservation(request, timeout=call.timeout_s)
         return response.reservation
 
+
+# ReturnStock is refused with it where more would be back than was fulfilled.
+_ALL_IS_BACK = "RETURN_EXCEEDS_FULFILLED"
 
 # The units are the order's; they may even have left.
 _COMMITTED = frozenset(

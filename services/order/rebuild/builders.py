@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from tradepost.event.v1 import event_service_pb2 as feed_rpc
 from tradepost.event.v1.event_pb2 import Event
 from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceAsyncStub
+from tradepost.order.v1.order_pb2 import Order
 
 from services.chassis.log.event_log import EVENT, EventLog
 from services.chassis.store.prepared import Prepared
@@ -39,6 +40,12 @@ _TOUCHED = Prepared(
         EVENT.c.position <= bindparam("up_to_position"),
     )
     .distinct()
+)
+_ORDERS = Prepared(
+    select(NEXT_VIEW.c.message)
+    .where(NEXT_VIEW.c.order_id > bindparam("after"))
+    .order_by(NEXT_VIEW.c.order_id)
+    .limit(bindparam("row_limit"))
 )
 _DELETE = delete(NEXT_VIEW).where(NEXT_VIEW.c.order_id.in_(bindparam("of_orders", expanding=True)))
 _ADD = Prepared(insert(NEXT_VIEW).inline())
@@ -100,12 +107,40 @@ class OrderSummaryBuilder:
 
 
 class PaymentSummaryBuilder:
-    """Builds the part of the summary that comes from the payment feed."""
+    """Builds the part of the summary that comes from the payment feed.
+
+    A retention may have removed events at the beginning of the feed. It follows from where on
+    nothing is missing; what came before is read payment by payment, for the orders in the view.
+    """
 
     def __init__(self, feed: EventFeedServiceAsyncStub) -> None:
         self._feed = feed
         self._apply = PaymentSummarizer(SummaryStore(NEXT_SUMMARY))
         self.position = 0
+
+    async def begin(self) -> None:
+        """Begin where the feed begins. Raises grpc.aio.AioRpcError."""
+        feed = await self._feed.GetFeed(feed_rpc.GetFeedRequest())
+        self.position = max(0, feed.oldest_position - 1)
+
+    def read_orders(self, connection: Connection, after: str) -> Sequence[Order]:
+        """Read the next orders of the rebuilt view, by their id."""
+        rows = _ORDERS.all(connection, after=after, row_limit=BATCH_PAYMENTS)
+        return [Order.FromString(message) for (message,) in rows]
+
+    async def fetch_of(self, orders: Sequence[Order]) -> Batch[Event]:
+        """Read the events of these orders' payments up to the beginning of the feed.
+
+        Raises grpc.aio.AioRpcError.
+        """
+        events: list[Event] = []
+        for order in orders:
+            if order.payment_id:
+                request = feed_rpc.ReadEventsRequest(
+                    aggregate_id=order.payment_id, types=PAYMENT_TYPES, allow_unknown=True
+                )
+                events += (await self._feed.ReadEvents(request)).events
+        return Batch(self.position, [each for each in events if each.position <= self.position])
 
     async def fetch(self, up_to: int) -> Batch[Event]:
         """Read the next events. Raises grpc.aio.AioRpcError."""

@@ -191,10 +191,23 @@ class Rebuild:
             events = await self._database.read(orders.read, live.orders.position)
             await self._write(claim, partial(orders.write, batch=events))
             orders.position = events.position
+        if not payments.position:
+            await self._begin_payments(claim)
         while payments.position < live.payments.position:
             events = await payments.fetch(live.payments.position)
             await self._write(claim, partial(payments.write, batch=events))
             payments.position = events.position
+
+    async def _begin_payments(self, claim: Claim) -> None:
+        """Count what the payment feed doesn't tell any more of orders that are still here."""
+        payments, after = self._payment_summary, ""
+        await payments.begin()
+        if not payments.position:
+            return
+        while orders := await self._database.read(payments.read_orders, after):
+            events = await payments.fetch_of(orders)
+            await self._write(claim, partial(payments.write, batch=events))
+            after = orders[-1].order_id
 
     async def _compare(self, claim: Claim) -> tuple[Comparison, ...]:
         """Compare both sides, each in one snapshot, at the same positions."""

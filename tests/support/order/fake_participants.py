@@ -193,12 +193,14 @@ class FakeInventory(Participant):
             known = self._existing(request.reservation_id)
             self._must_be(known, rsv.RESERVATION_STATE_FULFILLED)
             if request.request_id not in self.returned:
-                self.returned.add(request.request_id)
                 for line in request.lines:
                     shipped = next(each for each in known.lines if each.sku == line.sku)
+                    if shipped.returned_quantity + line.quantity > shipped.quantity:
+                        code = grpc.StatusCode.FAILED_PRECONDITION
+                        raise self.refusal(code, "RETURN_EXCEEDS_FULFILLED")
                     shipped.returned_quantity += line.quantity
-                    assert shipped.returned_quantity <= shipped.quantity
                     self.stock[line.sku] += line.quantity
+                self.returned.add(request.request_id)
             return inventory_rpc.ReturnStockResponse(reservation=known)
 
         return await self.answer("ReturnStock", request, effect)

@@ -90,7 +90,8 @@ class RetainingShop:
         if order.state != pb.ORDER_STATE_CONFIRMED:
             return order_id
         pay = self.orders_and_payments.pay
-        await pay(summary_events.captured(order_id, order.total.minor_units))
+        amount, payment_id = order.total.minor_units, order.payment_id
+        await pay(summary_events.captured(order_id, amount, payment_id=payment_id))
         if number % 5 == 1:
             await instance.orders.CancelOrder(cancel_of(order_id))
             await pay(self._refunded(order_id))

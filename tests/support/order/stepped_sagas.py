@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
+from tradepost.inventory.v1 import inventory_service_pb2 as inventory_rpc
 from tradepost.inventory.v1 import reservation_pb2 as rsv
 from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.payment.v1 import payment_pb2 as pay
 
-from services.chassis.ids import IdFactory
+from services.chassis.ids import IdFactory, with_prefix
 from services.chassis.log.event_log import StoredEvent
 from services.chassis.store.database import Database
 from services.chassis.work.lease import Claim, LeaseRow, StaleLeaseError
@@ -128,6 +129,15 @@ class SteppedSagas:
         asked = requests.return_order(request)
         intention = replace(asked, command=replace(asked.command, return_id=self.ids.new("ret")))
         return await parts.store.database.write(parts.writes.take_back, intention)
+
+    async def take_back_directly(self, order_id: str, **units: int) -> None:
+        """Return units at inventory, past the order, as an operator may."""
+        request = inventory_rpc.ReturnStockRequest(
+            request_id=self._request_id(),
+            reservation_id=with_prefix(order_id, "rsv"),
+            lines=[inventory_rpc.ReturnLine(sku=sku, quantity=n) for sku, n in units.items()],
+        )
+        await self.inventory.ReturnStock(request)
 
     async def retry(self, parts: Parts, order_id: str) -> RetriedSaga:
         """Retry a saga as an operator does, without driving it."""

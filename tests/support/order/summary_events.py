@@ -43,8 +43,10 @@ def shipped(order_id: str) -> Event:
     return event_of(order_id, order_pb.OrderFulfilled())
 
 
-def captured(order_id: str, minor_units: int, currency_code: str = "USD") -> Event:
-    payment_id = order_id.replace("ord", "pay")
+def captured(
+    order_id: str, minor_units: int, currency_code: str = "USD", *, payment_id: str = ""
+) -> Event:
+    payment_id = payment_id or order_id.replace("ord", "pay")
     message = payment_pb.PaymentCaptured(
         payment_id=payment_id, order_id=order_id, amount=money(minor_units, currency_code)
     )

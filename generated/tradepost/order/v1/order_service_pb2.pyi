@@ -144,7 +144,7 @@ class GetOrderRequest(_message.Message):
     order_id: _builtins.str
     """The order."""
     min_version: _builtins.int
-    """Wait for this version or a later one."""
+    """Refuse with VERSION_OUT_OF_RANGE an order that has not reached this version."""
     as_of_version: _builtins.int
     """Return the order as it was at this version."""
     def __init__(

@@ -143,6 +143,17 @@ def test_plain_email_is_written_as_the_library_would(changes: dict[str, str]) ->
     assert to_bytes(email) == to_mime(email).as_bytes()
 
 
+def test_no_line_is_longer_than_mail_servers_take() -> None:
+    """RFC 5321 allows 998 characters: a sentence that names hundreds of items is encoded."""
+    body = f"We can't deliver {', '.join(f'ITEM-{number}' for number in range(300))}.\n"
+    written = to_bytes(new_email(body=body))
+
+    assert max(map(len, written.splitlines())) <= 998
+    read = message_from_bytes(written, policy=policy.default)
+    assert isinstance(read, EmailMessage)
+    assert read.get_content() == body
+
+
 def test_a_value_cannot_add_a_header() -> None:
     """A line break in a customer id raises, so that it cannot add a recipient."""
     with pytest.raises(HeaderParseError):

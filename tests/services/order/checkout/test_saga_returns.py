@@ -211,6 +211,26 @@ async def test_inventory_without_the_method_is_waited_for(sagas: SteppedSagas) -
     assert (await sagas.load(parts, order_id)).state is OrderState.RETURNED
 
 
+async def test_goods_that_somebody_took_back_directly_are_not_asked_for_again(
+    sagas: SteppedSagas,
+) -> None:
+    """A part of them needs an operator, who takes back the rest; then the money follows."""
+    parts = await sagas.start()
+    order_id = await fulfilled(sagas, parts, quantity=3)
+    await sagas.take_back_directly(order_id, milk=2)
+
+    await sagas.drive(parts, await sagas.take_back(parts, order_id))
+    order = await sagas.load(parts, order_id)
+    assert order.review is not None
+    assert (order.review.step, order.review.reason) == ("restock", "RETURN_EXCEEDS_FULFILLED")
+
+    await sagas.take_back_directly(order_id, milk=1)
+    retried = await sagas.retry(parts, order_id)
+    await sagas.drive(parts, retried.written)
+    order = await sagas.load(parts, order_id)
+    assert (order.state, refunded_units(order)) == (OrderState.RETURNED, 3)
+
+
 async def test_goods_that_inventory_refuses_need_review(sagas: SteppedSagas) -> None:
     """When inventory refuses for good, nothing is refunded until an operator has helped."""
     parts = await sagas.start()

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -14,6 +15,7 @@ from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
 from tradepost.order.v1 import order_pb2 as pb
 from tradepost.order.v1 import order_service_pb2 as rpc
 
+from services.chassis.log.event_horizon import raise_horizon
 from services.chassis.retention.archive_reader import read_archive
 from services.order.rebuild import command_line
 from services.order.rebuild.command_line import rebuild_of
@@ -190,6 +192,30 @@ async def test_a_rebuild_counts_archived_orders(shop: RetainingShop) -> None:
 
     assert [each.equal for each in report.compared] == [True, True]
     assert report.swapped
+
+
+async def test_a_rebuild_counts_payments_before_the_beginning_of_their_feed(
+    shop: RetainingShop,
+) -> None:
+    """A retention of payments has removed some, so that their feed begins after the others."""
+    source = shop.orders_and_payments.payments
+    async with shop.retaining() as instance:
+        await shop.sell(instance, 10)
+        head = (await source.feed.extent()).head
+        # Nothing is removed that a consumer has not applied.
+        await shop.wait_until(lambda rows: rows["summary_payment"] == head)
+        await source.database.write(partial(raise_horizon, position=head - 2, epoch="any"))
+        rebuild = rebuild_of(
+            shop.database,
+            source.channel,
+            archive=shop.archive,
+            clock=shop.clock,
+            rng=shop.orders_and_payments.order_service.rng,
+        )
+        report = await rebuild.run()
+
+    assert head > 3
+    assert [each.equal for each in report.compared] == [True, True]
 
 
 async def test_an_archived_order_can_be_read(
